@@ -1,0 +1,1 @@
+//! Networks: no simulator, no device chosen.

@@ -1,0 +1,1 @@
+//! Rollouts, PPO, checkpoints, run folders.

@@ -1,0 +1,140 @@
+//! What every physics executor does: hold `num_envs` copies of a model, step them, reset some of them.
+
+use bevy_ecs::prelude::Resource;
+use keiko_model::RobotModel;
+use serde::{Deserialize, Serialize};
+
+use crate::field::Field;
+
+/// The state of the batch as everybody above the executor sees it. `nb` bodies, `nq` positions, `nv` degrees
+/// of freedom, `nu` actuators, `ns` sensor numbers of the [`RobotModel`]; every field is `[rows, num_envs]`.
+/// World frame is the environment's own origin; quaternions xyzw.
+#[derive(Clone, Debug, Default, PartialEq, Resource)]
+pub struct BatchState {
+    /// Positions `[nq]`, in model order \[m, rad, quaternion\].
+    pub qpos: Field,
+    /// Velocities `[nv]`, in model order \[m/s, rad/s\].
+    pub qvel: Field,
+    /// Body origins `[3 nb]`, rows `3 b + k` \[m\], world frame.
+    pub body_position: Field,
+    /// Body orientations `[4 nb]`, rows `4 b + k`, xyzw, `world_from_body`.
+    pub body_rotation: Field,
+    /// Velocities of the body origins `[3 nb]` \[m/s\], world frame.
+    pub body_linear_velocity: Field,
+    /// Angular velocities `[3 nb]` \[rad/s\], world frame.
+    pub body_angular_velocity: Field,
+    /// Actuator forces before gear `[nu]`, mean over the last control step \[N or N·m\].
+    pub actuator_force: Field,
+    /// Net contact force on each body `[3 nb]`, mean over the last control step \[N\], world frame.
+    pub contact_force: Field,
+    /// Sensor values `[ns]`, in model order.
+    pub sensors: Field,
+    /// Physics steps since each environment's reset `[num_envs]`.
+    pub steps: Vec<u64>,
+}
+
+impl BatchState {
+    /// A state of zeros for a model.
+    pub fn new(model: &RobotModel, num_envs: usize) -> Self {
+        let nb = model.bodies.len();
+        let field = |rows| Field::zeros(rows, num_envs);
+        Self {
+            qpos: field(model.num_qpos()),
+            qvel: field(model.num_dofs()),
+            body_position: field(3 * nb),
+            body_rotation: field(4 * nb),
+            body_linear_velocity: field(3 * nb),
+            body_angular_velocity: field(3 * nb),
+            actuator_force: field(model.actuators.len()),
+            contact_force: field(3 * nb),
+            sensors: field(model.num_sensor_values()),
+            steps: vec![0; num_envs],
+        }
+    }
+}
+
+/// Parameters that may differ between environments; all start at "as the model says".
+#[derive(Clone, Debug, PartialEq, Resource, Serialize, Deserialize)]
+pub struct EnvParameters {
+    /// Factor on mass and inertia of each body `[nb]`.
+    pub mass_scale: Field,
+    /// Factor on sliding friction of every geom `[1]`.
+    pub friction_scale: Field,
+    /// Factor on the position gain of each actuator `[nu]`.
+    pub stiffness_scale: Field,
+    /// Factor on the velocity gain of each actuator `[nu]`.
+    pub damping_scale: Field,
+    /// Factor on the force of each actuator, after clamping `[nu]`.
+    pub strength_scale: Field,
+    /// Delay of the control of each actuator, in whole control steps `[nu]`.
+    pub delay: Field,
+}
+
+impl EnvParameters {
+    /// Parameters that change nothing.
+    pub fn identity(model: &RobotModel, num_envs: usize) -> Self {
+        let ones = |rows| Field::filled(rows, num_envs, 1.0);
+        let nu = model.actuators.len();
+        Self {
+            mass_scale: ones(model.bodies.len()),
+            friction_scale: ones(1),
+            stiffness_scale: ones(nu),
+            damping_scale: ones(nu),
+            strength_scale: ones(nu),
+            delay: Field::zeros(nu, num_envs),
+        }
+    }
+}
+
+/// Why an environment was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FaultCause {
+    /// A position, velocity or force is NaN or infinite.
+    NonFinite,
+    /// A velocity is beyond what the scene allows.
+    Diverged,
+}
+
+/// An environment whose state is not usable after a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// Which environment.
+    pub env: usize,
+    /// Why.
+    pub cause: FaultCause,
+}
+
+/// A batch of physics worlds.
+///
+/// Environment `i` of a batch is bit for bit environment `i` alone; no environment sees another.
+pub trait Executor: Send + Sync {
+    /// Short name: `rapier`.
+    fn name(&self) -> &'static str;
+
+    /// Number of environments.
+    fn num_envs(&self) -> usize;
+
+    /// Puts every environment with `mask[env]` at `qpos`, `qvel` (only its columns are read), with its
+    /// parameters, and no memory of the past: contacts, warm starts, filters and delays start afresh.
+    /// Updates those columns of `state` (steps become 0).
+    fn reset(&mut self, mask: &[bool], qpos: &Field, qvel: &Field, parameters: &EnvParameters, state: &mut BatchState);
+
+    /// Steps all environments by one control step (`decimation` physics steps) under `ctrl` `[nu, num_envs]`,
+    /// updates `state`, and returns the environments that became unusable, in ascending order. Their columns
+    /// keep the last finite state.
+    fn step(&mut self, ctrl: &Field, state: &mut BatchState) -> Vec<Fault>;
+
+    /// Adds to the velocities of environments with `mask[env]`: a push. `[nv, num_envs]`.
+    fn add_velocity(&mut self, mask: &[bool], delta_qvel: &Field, state: &mut BatchState);
+
+    /// Everything needed to continue bit for bit, as bytes.
+    fn save(&self) -> Vec<u8>;
+
+    /// Restores what [`Executor::save`] gave; on error nothing has changed.
+    fn load(&mut self, bytes: &[u8]) -> Result<(), SnapshotError>;
+}
+
+/// A snapshot that cannot be restored.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("snapshot refused: {0}")]
+pub struct SnapshotError(pub String);

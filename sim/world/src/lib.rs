@@ -1,0 +1,7 @@
+//! The world: a bevy_ecs map of a scene, and executors that step many copies of it.
+
+pub mod executor;
+pub mod field;
+
+pub use executor::{BatchState, EnvParameters, Executor, Fault, FaultCause, SnapshotError};
+pub use field::Field;
