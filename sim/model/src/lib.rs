@@ -9,7 +9,9 @@
 pub mod error;
 pub mod pose;
 pub mod robot;
+pub mod train_spec;
 
 pub use error::{Error, Result};
 pub use pose::Pose;
 pub use robot::RobotModel;
+pub use train_spec::TrainSpec;
