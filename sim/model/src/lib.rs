@@ -7,6 +7,9 @@
 //! Conventions: SI units, radians, z up, x forward; quaternions xyzw; `a_from_b` for transforms.
 
 pub mod error;
+pub mod inertia;
+pub mod kinematics;
+pub mod mesh;
 pub mod pose;
 pub mod robot;
 pub mod train_spec;
