@@ -12,9 +12,12 @@ pub mod kinematics;
 pub mod mesh;
 pub mod pose;
 pub mod robot;
+pub mod task;
 pub mod train_spec;
+pub mod validate;
 
 pub use error::{Error, Result};
 pub use pose::Pose;
 pub use robot::RobotModel;
+pub use task::TaskSpec;
 pub use train_spec::TrainSpec;

@@ -43,11 +43,18 @@ pub const MESH_EXTENSIONS: [&str; 2] = ["stl", "obj"];
 /// # Errors
 /// `Unsupported` for another format, `Io`, `Limit`, `Syntax`, or `Value` for numbers that are not finite.
 pub fn load_mesh(path: &Path, scale: DVec3, limits: &MeshLimits) -> Result<Mesh> {
-    let format = mesh_extension(path)?;
-    let bytes = read_regular_file(path, limits.max_bytes)?;
-    let soup = match format {
-        "stl" => read_stl(path, &bytes, limits)?,
-        _ => read_obj(path, &bytes, limits)?,
+    mesh_extension(path)?;
+    mesh_from_bytes(path, &read_regular_file(path, limits.max_bytes)?, scale, limits)
+}
+
+/// [`load_mesh`] of a file that is already in memory; `path` gives the format, the name, and the place of errors.
+///
+/// # Errors
+/// As [`load_mesh`], without `Io`.
+pub fn mesh_from_bytes(path: &Path, bytes: &[u8], scale: DVec3, limits: &MeshLimits) -> Result<Mesh> {
+    let soup = match mesh_extension(path)? {
+        "stl" => read_stl(path, bytes, limits)?,
+        _ => read_obj(path, bytes, limits)?,
     };
     let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
     build(name, &soup, scale, &Location::file(path), limits)
