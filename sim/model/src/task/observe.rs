@@ -1,0 +1,118 @@
+//! What can be observed.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Patterns, all, one};
+
+/// One entry of an observation group: `scale · clip(value + noise · U(-1, 1))`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ObservationTerm {
+    /// What is observed.
+    #[serde(flatten)]
+    pub term: Observation,
+    /// Factor, after noise and clip.
+    #[serde(default = "one")]
+    pub scale: f64,
+    /// Half width of the uniform noise, in the term's unit.
+    #[serde(default)]
+    #[schemars(range(min = 0.0))]
+    pub noise: f64,
+    /// Values are clipped to plus and minus this, in the term's unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub clip: Option<f64>,
+}
+
+/// What an observation is measured against.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RelativeTo {
+    /// The world frame.
+    #[default]
+    World,
+    /// The frame of the robot's base.
+    Base,
+}
+
+/// Something to observe. `base` is the robot's first body.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "term", rename_all = "snake_case")]
+pub enum Observation {
+    /// Positions of scalar joints less the default pose \[rad or m\]; one number a joint.
+    JointPosition {
+        /// Which joints.
+        #[serde(default = "all")]
+        joints: Patterns,
+    },
+    /// Velocities of scalar joints \[rad/s or m/s\]; one number a joint.
+    JointVelocity {
+        /// Which joints.
+        #[serde(default = "all")]
+        joints: Patterns,
+    },
+    /// Position of the base \[m\], world frame; 3 numbers.
+    BasePosition,
+    /// Height of the base \[m\]; 1 number.
+    BaseHeight,
+    /// Orientation of the base, `world_from_base`, xyzw; 4 numbers.
+    BaseRotation,
+    /// Velocity of the base's origin \[m/s\], base frame; 3 numbers.
+    BaseLinearVelocity,
+    /// Angular velocity of the base \[rad/s\], base frame; 3 numbers.
+    BaseAngularVelocity,
+    /// Unit vector of gravity in the base frame: (0, 0, -1) when upright; 3 numbers.
+    ProjectedGravity,
+    /// The action of the last step, as clipped; one number an action.
+    LastAction,
+    /// Targets of position actions less the default pose \[rad or m\]; one number an action.
+    ActionTarget,
+    /// A command; 3 numbers.
+    Command {
+        /// Its name.
+        command: String,
+    },
+    /// Place of a site or body \[m\]; 3 numbers.
+    FramePosition {
+        /// Site or body; the end effector when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        frame: Option<String>,
+        /// In which frame.
+        #[serde(default)]
+        relative_to: RelativeTo,
+    },
+    /// From a site or body to a commanded point \[m\]; 3 numbers.
+    VectorToTarget {
+        /// Name of a point command.
+        command: String,
+        /// Site or body; the end effector when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        frame: Option<String>,
+        /// In which frame.
+        #[serde(default)]
+        relative_to: RelativeTo,
+    },
+    /// A sensor of the robot file; as many numbers as it gives.
+    Sensor {
+        /// Its name.
+        sensor: String,
+    },
+    /// Net contact force on bodies \[N\], world frame; 3 numbers a body.
+    ContactForce {
+        /// Which bodies.
+        bodies: Patterns,
+    },
+    /// Whether bodies are touched: 1 where the net contact force is over 1 N; one number a body.
+    Contact {
+        /// Which bodies.
+        bodies: Patterns,
+    },
+    /// Forces of actuators, before gear \[N·m or N\]; one number an actuator.
+    ActuatorForce {
+        /// Which actuators.
+        #[serde(default = "all")]
+        actuators: Patterns,
+    },
+    /// Share of the episode that is left, 1 to 0; 1 number.
+    TimeLeft,
+}

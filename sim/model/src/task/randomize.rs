@@ -1,0 +1,109 @@
+//! What differs between environments and episodes. Everything is drawn at reset, except pushes.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Patterns, all};
+
+/// One entry of the randomisation.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct RandomizationTerm {
+    /// What is drawn.
+    #[serde(flatten)]
+    pub term: Randomization,
+}
+
+/// Something drawn uniformly from a range.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "term", rename_all = "snake_case")]
+pub enum Randomization {
+    /// Factor on mass and inertia, one draw a body.
+    Mass {
+        /// Which bodies.
+        #[serde(default = "all")]
+        bodies: Patterns,
+        /// Smallest and largest factor.
+        factor: [f64; 2],
+    },
+    /// Factor on the sliding friction of everything, one draw an environment.
+    Friction {
+        /// Smallest and largest factor.
+        factor: [f64; 2],
+    },
+    /// Factor on position gains, one draw an actuator.
+    Stiffness {
+        /// Which actuators.
+        #[serde(default = "all")]
+        actuators: Patterns,
+        /// Smallest and largest factor.
+        factor: [f64; 2],
+    },
+    /// Factor on velocity gains, one draw an actuator.
+    Damping {
+        /// Which actuators.
+        #[serde(default = "all")]
+        actuators: Patterns,
+        /// Smallest and largest factor.
+        factor: [f64; 2],
+    },
+    /// Factor on actuator forces, one draw an actuator.
+    Strength {
+        /// Which actuators.
+        #[serde(default = "all")]
+        actuators: Patterns,
+        /// Smallest and largest factor.
+        factor: [f64; 2],
+    },
+    /// Delay of all controls, one draw an environment.
+    Delay {
+        /// Smallest and largest delay \[control steps\].
+        steps: [u32; 2],
+    },
+    /// Added to the initial position of scalar joints, one draw a joint; the result stays within the range.
+    JointPosition {
+        /// Which joints.
+        #[serde(default = "all")]
+        joints: Patterns,
+        /// Smallest and largest offset \[rad or m\].
+        offset: [f64; 2],
+    },
+    /// Added to the initial velocity of scalar joints, one draw a joint.
+    JointVelocity {
+        /// Which joints.
+        #[serde(default = "all")]
+        joints: Patterns,
+        /// Smallest and largest offset \[rad/s or m/s\].
+        offset: [f64; 2],
+    },
+    /// Added to the initial pose of a floating base.
+    BasePose {
+        /// Range along x \[m\].
+        #[serde(default)]
+        x: [f64; 2],
+        /// Range along y \[m\].
+        #[serde(default)]
+        y: [f64; 2],
+        /// Range along z \[m\].
+        #[serde(default)]
+        z: [f64; 2],
+        /// Range of the turn about the vertical \[rad\].
+        #[serde(default)]
+        yaw: [f64; 2],
+    },
+    /// Added to the initial velocity of a floating base, one draw a component.
+    BaseVelocity {
+        /// Range of each linear component \[m/s\].
+        #[serde(default)]
+        linear: [f64; 2],
+        /// Range of each angular component \[rad/s\].
+        #[serde(default)]
+        angular: [f64; 2],
+    },
+    /// A sudden change of the base's horizontal velocity, in a random direction, now and then.
+    Push {
+        /// Smallest and largest time between pushes \[s\].
+        interval: [f64; 2],
+        /// Smallest and largest change of speed \[m/s\].
+        speed: [f64; 2],
+    },
+}
