@@ -2,6 +2,9 @@
 
 pub mod executor;
 pub mod field;
+pub mod kinematics;
+pub mod rapier;
 
 pub use executor::{BatchState, EnvParameters, Executor, Fault, FaultCause, SnapshotError};
 pub use field::Field;
+pub use rapier::{PhysicsOptions, RapierExecutor};

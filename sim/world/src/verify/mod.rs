@@ -1,0 +1,151 @@
+//! The physics truth card: small scenes with a known answer, run on an executor, judged by numbers.
+//!
+//! Every [`Check`] builds its scene from text, steps it, and compares with a closed form in `f64` (or with a
+//! slow reference of our own). It returns [`Row`]s: an error measure and the most that is demanded. Checks know nothing of
+//! an engine but [`Engine::build`], so every executor is held to the same card.
+
+mod flight;
+mod grasp;
+mod harness;
+mod impact;
+mod joints;
+mod pendulum;
+mod slide;
+mod spin;
+mod stack;
+
+use keiko_model::RobotModel;
+
+use crate::{Executor, PhysicsOptions, RapierExecutor};
+pub use harness::{Settings, Sim};
+
+/// One line of the card: passed when `value <= demand`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Row of the card: `T6`.
+    pub id: &'static str,
+    /// What is measured.
+    pub name: String,
+    /// The measured error; NaN fails.
+    pub value: f64,
+    /// The most that it may be.
+    pub demand: f64,
+    /// Unit of both.
+    pub unit: &'static str,
+    /// Whether the demand is met.
+    pub passed: bool,
+}
+
+impl Row {
+    /// A row that demands `value <= demand`.
+    pub fn at_most(id: &'static str, name: impl Into<String>, value: f64, demand: f64, unit: &'static str) -> Self {
+        Self { id, name: name.into(), value, demand, unit, passed: value <= demand }
+    }
+}
+
+/// Why a check gave no rows.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CheckError {
+    /// The scene of the check was refused by the reader.
+    #[error("the scene was refused: {0}")]
+    Scene(#[from] keiko_model::Error),
+    /// The reader left something of the scene out.
+    #[error("the scene lost something: {0}")]
+    Lost(String),
+    /// The executor cannot hold the scene.
+    #[error("the executor refused the scene: {0}")]
+    Build(String),
+    /// The executor reported an unusable environment.
+    #[error("{cause:?} in environment {env} at {time:.3} s")]
+    Fault {
+        /// Which environment.
+        env: usize,
+        /// Simulated time \[s\].
+        time: f64,
+        /// Why.
+        cause: crate::FaultCause,
+    },
+    /// The scene never did what is to be measured.
+    #[error("{0}")]
+    Nothing(String),
+}
+
+/// Makes executors with given settings: what a check needs to know of an engine.
+pub trait Engine: Sync {
+    /// An executor for `num_envs` copies of a model, one physics step per control step.
+    fn build(&self, model: &RobotModel, num_envs: usize, settings: &Settings) -> Result<Box<dyn Executor>, CheckError>;
+
+    /// Length of the integration step \[s\] under the settings: the error of semi-implicit Euler follows it.
+    fn substep(&self, settings: &Settings) -> f64;
+}
+
+/// The rapier executor with the card's settings.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rapier;
+
+impl Engine for Rapier {
+    fn build(&self, model: &RobotModel, num_envs: usize, settings: &Settings) -> Result<Box<dyn Executor>, CheckError> {
+        let options = PhysicsOptions {
+            timestep: settings.timestep as f32,
+            solver_iterations: settings.solver_iterations,
+            ..PhysicsOptions::default()
+        };
+        match RapierExecutor::new(model, num_envs, options) {
+            Ok(executor) => Ok(Box::new(executor)),
+            Err(error) => Err(CheckError::Build(error.to_string())),
+        }
+    }
+
+    fn substep(&self, settings: &Settings) -> f64 {
+        settings.timestep / settings.solver_iterations as f64
+    }
+}
+
+/// A scene with a known answer.
+#[derive(Clone, Copy)]
+pub struct Check {
+    /// Row of the card: `T6`.
+    pub id: &'static str,
+    /// Part of the card: `contact`, `joints`, `spin`, `impact`, `stack` or `robot`.
+    pub group: &'static str,
+    /// What is tested.
+    pub title: &'static str,
+    /// Steps the scene and measures.
+    pub run: fn(&dyn Engine) -> Result<Vec<Row>, CheckError>,
+}
+
+const fn check(
+    id: &'static str,
+    group: &'static str,
+    title: &'static str,
+    run: fn(&dyn Engine) -> Result<Vec<Row>, CheckError>,
+) -> Check {
+    Check { id, group, title, run }
+}
+
+/// The whole card, in order.
+pub const CHECKS: &[Check] = &[
+    check("T1", "contact", "free fall", flight::free_fall),
+    check("T2", "contact", "projectile", flight::projectile),
+    check("T3", "joints", "pendulum, 5 and 90 degrees", pendulum::simple),
+    check("T4", "joints", "double pendulum keeps its energy", pendulum::double_energy),
+    check("T5", "spin", "spin about the middle axis of inertia", spin::intermediate_axis),
+    check("T6", "contact", "block on a slope", slide::slope),
+    check("T7", "contact", "ball from sliding to rolling", slide::rolling),
+    check("T8", "impact", "bouncing ball", impact::restitution),
+    check("T8b", "impact", "49 elastic balls for 20 s", impact::elastic_balls),
+    check("T9", "stack", "ten cubes for 60 s", stack::ten_cubes),
+    check("T13", "joints", "hinge driven into its limit", joints::limit),
+    check("T14", "joints", "PD step against the closed form", joints::pd_step),
+    check("T15", "robot", "four-bar linkage", grasp::four_bar),
+    check("T16", "contact", "friction is the same in all directions", slide::friction_cone),
+    check("T17", "robot", "two-finger grip", grasp::grip),
+    check("T19", "stack", "heavy on light", stack::mass_ratio),
+    check("T22", "joints", "double pendulum against Runge-Kutta", pendulum::double_trajectory),
+    check("T23", "stack", "tumbling box comes to rest", stack::tumble),
+];
+
+/// A check by its identifier.
+pub fn find(id: &str) -> Option<&'static Check> {
+    CHECKS.iter().find(|check| check.id == id)
+}
