@@ -45,6 +45,8 @@ pub enum MeshInertia {
 const MIN_RELATIVE_VOLUME: f64 = 1e-9;
 /// Extent under this share of the largest one is flat; vertices are `f32`.
 const MIN_RELATIVE_EXTENT: f64 = 1e-6;
+/// Bulge under this share of the size is rounding of the file's digits.
+const CONVEXITY_TOLERANCE: f64 = 1e-4;
 
 /// Exact mass properties of a closed mesh. Triangles that all face inwards are taken as facing outwards.
 ///
@@ -108,7 +110,10 @@ pub fn check_solid(mesh: &Mesh) -> Result<(), DegenerateMesh> {
     let points = || mesh.vertices.iter().map(|v| DVec3::from_array(v.map(f64::from)));
     let origin = vertex(mesh, 0);
     let farthest = |measure: &dyn Fn(DVec3) -> f64| {
-        points().map(|p| (measure(p - origin), p - origin)).max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or_default()
+        points()
+            .map(|p| (measure(p - origin), p - origin))
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .unwrap_or_default()
     };
     let (length, along) = farthest(&DVec3::length);
     if length <= f64::MIN_POSITIVE {
@@ -125,6 +130,26 @@ pub fn check_solid(mesh: &Mesh) -> Result<(), DegenerateMesh> {
         return fail("mesh whose vertices lie in one plane");
     }
     Ok(())
+}
+
+/// Whether no vertex lies in front of a triangle, within rounding, so that the mesh is its own convex hull. Meshes
+/// with too many vertices and triangles to look at each pair are taken as not convex.
+pub fn is_convex(mesh: &Mesh) -> bool {
+    const MAX_PAIRS: usize = 200_000_000;
+    if mesh.vertices.len().saturating_mul(mesh.triangles.len()) > MAX_PAIRS {
+        return false;
+    }
+    let points: Vec<DVec3> = mesh.vertices.iter().map(|v| DVec3::from_array(v.map(f64::from))).collect();
+    let tolerance = CONVEXITY_TOLERANCE * extent(mesh);
+    let inside = points.iter().sum::<DVec3>() / points.len().max(1) as f64;
+    mesh.triangles.iter().all(|t| {
+        let [a, b, c] = t.map(|i| points[i as usize]);
+        let normal = (b - a).cross(c - a).normalize_or_zero();
+        // Slivers have no reliable direction, and a flipped triangle still bounds the same body.
+        let outward = if normal.dot(inside - a) > 0.0 { -normal } else { normal };
+        let sliver = triangle_area(&[a, b, c]) < tolerance * tolerance;
+        sliver || points.iter().all(|p| outward.dot(*p - a) <= tolerance)
+    })
 }
 
 /// Principal moments in descending order and the rotation `matrix_from_principal` (`w >= 0`) of a symmetric matrix,

@@ -37,7 +37,12 @@ pub fn forward_kinematics(model: &RobotModel, qpos: &[f64]) -> Vec<Pose> {
 /// # Panics
 /// As [`forward_kinematics`].
 pub fn kinematics(model: &RobotModel, qpos: &[f64]) -> Kinematics {
-    assert!(qpos.len() >= model.num_qpos(), "qpos has {} numbers, the model {}", qpos.len(), model.num_qpos());
+    assert!(
+        qpos.len() >= model.num_qpos(),
+        "qpos has {} numbers, the model {}",
+        qpos.len(),
+        model.num_qpos()
+    );
     let mut out = Kinematics::default();
     for (index, body) in model.bodies.iter().enumerate() {
         if index == 0 {

@@ -15,7 +15,8 @@ use crate::error::{Error, ErrorKind, Location, Result};
 use crate::robot::Mesh;
 
 pub use crate::inertia::{
-    DegenerateMesh, MassProperties, MeshInertia, check_solid, mass_properties, mass_properties_as, principal_axes,
+    DegenerateMesh, MassProperties, MeshInertia, check_solid, mass_properties, mass_properties_as,
+    principal_axes,
 };
 
 /// What a mesh file may cost.
@@ -100,7 +101,8 @@ fn read_regular_file(path: &Path, max_bytes: u64) -> Result<Vec<u8>> {
     let at = || Location::file(path);
     let io = |e: std::io::Error| Error::new(ErrorKind::Io, at(), format!("cannot be read: {e}"));
     let too_big = |len: u64| {
-        Error::new(ErrorKind::Limit, at(), format!("file of {len} bytes")).allowed(format!("at most {max_bytes} bytes"))
+        Error::new(ErrorKind::Limit, at(), format!("file of {len} bytes"))
+            .allowed(format!("at most {max_bytes} bytes"))
     };
     let metadata = std::fs::metadata(path).map_err(io)?;
     if !metadata.is_file() {
@@ -164,7 +166,12 @@ fn read_stl(path: &Path, bytes: &[u8], limits: &MeshLimits) -> Result<Soup> {
 }
 
 fn read_obj(path: &Path, bytes: &[u8], limits: &MeshLimits) -> Result<Soup> {
-    let options = tobj::LoadOptions { triangulate: true, ignore_points: true, ignore_lines: true, ..Default::default() };
+    let options = tobj::LoadOptions {
+        triangulate: true,
+        ignore_points: true,
+        ignore_lines: true,
+        ..Default::default()
+    };
     let mut rest = bytes;
     // Materials are never opened: they may name any file, and only the geometry is wanted.
     let no_materials = |_: &Path| Ok((Vec::new(), Default::default()));
@@ -177,7 +184,8 @@ fn read_obj(path: &Path, bytes: &[u8], limits: &MeshLimits) -> Result<Soup> {
     for mesh in models.iter().map(|m| &m.mesh) {
         let first = soup.vertices.len() as u32;
         soup.vertices.extend(mesh.positions.chunks_exact(3).map(|p| [p[0], p[1], p[2]].map(f64::from)));
-        soup.triangles.extend(mesh.indices.chunks_exact(3).map(|t| [t[0] + first, t[1] + first, t[2] + first]));
+        soup.triangles
+            .extend(mesh.indices.chunks_exact(3).map(|t| [t[0] + first, t[1] + first, t[2] + first]));
         check_triangle_count(soup.triangles.len(), limits, &Location::file(path))?;
     }
     Ok(soup)

@@ -11,7 +11,9 @@ use glam::{DMat3, DQuat, DVec3};
 use crate::Pose;
 use crate::error::{Error, ErrorKind, Location};
 use crate::inertia::{check_solid, principal_axes};
-use crate::robot::{EqualityKind, FrameRef, Inertial, JointKind, RobotModel, SensorKind, Shape, Transmission};
+use crate::robot::{
+    EqualityKind, FrameRef, Inertial, JointKind, RobotModel, SensorKind, Shape, Transmission,
+};
 
 /// A broken promise of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -235,7 +237,11 @@ impl Check<'_> {
                 self.fail("body", name, format!("has joints {:?} of {}", body.joints, m.joints.len()));
             } else if !body.joints.is_empty() {
                 if body.joints.start != next_joint {
-                    self.fail("body", name, format!("has joints {:?} where {next_joint} is next", body.joints));
+                    self.fail(
+                        "body",
+                        name,
+                        format!("has joints {:?} where {next_joint} is next", body.joints),
+                    );
                 }
                 next_joint = body.joints.end;
             }
@@ -244,7 +250,11 @@ impl Check<'_> {
             }
         }
         if next_joint != m.joints.len() {
-            self.fail("body", "world", format!("and all others own {next_joint} of {} joints", m.joints.len()));
+            self.fail(
+                "body",
+                "world",
+                format!("and all others own {next_joint} of {} joints", m.joints.len()),
+            );
         }
     }
 
@@ -273,7 +283,11 @@ impl Check<'_> {
             let name = &joint.name;
             if (joint.qpos_index, joint.dof_index) != (qpos_index, dof_index) {
                 let found = (joint.qpos_index, joint.dof_index);
-                self.fail("joint", name, format!("starts at {found:?} in qpos and qvel, not ({qpos_index}, {dof_index})"));
+                self.fail(
+                    "joint",
+                    name,
+                    format!("starts at {found:?} in qpos and qvel, not ({qpos_index}, {dof_index})"),
+                );
             }
             qpos_index += joint.kind.num_qpos();
             dof_index += joint.kind.num_dofs();
@@ -330,10 +344,16 @@ impl Check<'_> {
         }
         for field in &self.model.height_fields {
             let name = &field.name;
-            if field.num_rows < 2 || field.num_cols < 2 || field.num_rows.checked_mul(field.num_cols) != Some(field.heights.len())
+            if field.num_rows < 2
+                || field.num_cols < 2
+                || field.num_rows.checked_mul(field.num_cols) != Some(field.heights.len())
             {
                 let size = (field.num_rows, field.num_cols);
-                self.fail("height field", name, format!("of size {size:?} has {} heights", field.heights.len()));
+                self.fail(
+                    "height field",
+                    name,
+                    format!("of size {size:?} has {} heights", field.heights.len()),
+                );
             }
             if field.heights.iter().any(|h| !h.is_finite()) {
                 self.fail("height field", name, "has a height that is not finite");
@@ -354,7 +374,11 @@ impl Check<'_> {
                 self.at_least_zero("geom", name, "friction", friction);
             }
             if !matches!(geom.condim, 1 | 3 | 4 | 6) {
-                self.fail("geom", name, format!("has contacts of dimension {}; 1, 3, 4 and 6 exist", geom.condim));
+                self.fail(
+                    "geom",
+                    name,
+                    format!("has contacts of dimension {}; 1, 3, 4 and 6 exist", geom.condim),
+                );
             }
             self.at_least_zero("geom", name, "restitution", geom.restitution);
             self.at_least_zero("geom", name, "solmix", geom.solmix);
@@ -371,7 +395,9 @@ impl Check<'_> {
 
     fn shape(&mut self, name: &str, shape: &Shape, collides: bool) {
         match *shape {
-            Shape::Plane { half_size } => half_size.iter().for_each(|s| self.at_least_zero("geom", name, "size", *s)),
+            Shape::Plane { half_size } => {
+                half_size.iter().for_each(|s| self.at_least_zero("geom", name, "size", *s))
+            }
             Shape::Sphere { radius } => self.positive("geom", name, "radius", radius),
             Shape::Capsule { radius, half_length } | Shape::Cylinder { radius, half_length } => {
                 self.positive("geom", name, "radius", radius);
@@ -398,7 +424,11 @@ impl Check<'_> {
         if self.index(kind, name, "joint", joint, self.model.joints.len())
             && self.model.joints[joint].kind.num_dofs() != 1
         {
-            self.fail(kind, name, format!("needs a revolute or prismatic joint, not `{}`", self.model.joints[joint].name));
+            self.fail(
+                kind,
+                name,
+                format!("needs a revolute or prismatic joint, not `{}`", self.model.joints[joint].name),
+            );
         }
     }
 
@@ -424,7 +454,9 @@ impl Check<'_> {
             let name = &actuator.name;
             match actuator.transmission {
                 Transmission::Joint { joint } => self.index("actuator", name, "joint", joint, m.joints.len()),
-                Transmission::Tendon { tendon } => self.index("actuator", name, "tendon", tendon, m.tendons.len()),
+                Transmission::Tendon { tendon } => {
+                    self.index("actuator", name, "tendon", tendon, m.tendons.len())
+                }
                 Transmission::Site { site } => self.index("actuator", name, "site", site, m.sites.len()),
             };
             self.finite("actuator", name, "gear", &actuator.gear);
@@ -442,7 +474,9 @@ impl Check<'_> {
             let name = &sensor.name;
             self.finite("sensor", name, "noise or cutoff", &[sensor.noise, sensor.cutoff]);
             match sensor.kind {
-                SensorKind::JointPosition(j) | SensorKind::JointVelocity(j) => self.scalar_joint("sensor", name, j),
+                SensorKind::JointPosition(j) | SensorKind::JointVelocity(j) => {
+                    self.scalar_joint("sensor", name, j)
+                }
                 SensorKind::TendonPosition(i) | SensorKind::TendonVelocity(i) => {
                     self.index("sensor", name, "tendon", i, m.tendons.len());
                 }
@@ -474,7 +508,9 @@ impl Check<'_> {
         let m = self.model;
         for frame in std::iter::once(frame).chain(reference) {
             match frame {
-                FrameRef::Body(i) | FrameRef::BodyCom(i) => self.index("sensor", name, "body", i, m.bodies.len()),
+                FrameRef::Body(i) | FrameRef::BodyCom(i) => {
+                    self.index("sensor", name, "body", i, m.bodies.len())
+                }
                 FrameRef::Geom(i) => self.index("sensor", name, "geom", i, m.geoms.len()),
                 FrameRef::Site(i) => self.index("sensor", name, "site", i, m.sites.len()),
             };
@@ -536,7 +572,12 @@ impl Check<'_> {
             }
             let friction = pair.friction.unwrap_or_default();
             friction.into_iter().for_each(|f| self.at_least_zero("contact pair", &name, "friction", f));
-            self.finite("contact pair", &name, "margin or gap", &[pair.margin.unwrap_or(0.0), pair.gap.unwrap_or(0.0)]);
+            self.finite(
+                "contact pair",
+                &name,
+                "margin or gap",
+                &[pair.margin.unwrap_or(0.0), pair.gap.unwrap_or(0.0)],
+            );
         }
         for (index, bodies) in m.contact_excludes.iter().enumerate() {
             for body in bodies {
@@ -551,7 +592,11 @@ impl Check<'_> {
         for key in &m.keyframes {
             for ((what, expected), numbers) in lengths.into_iter().zip([&key.qpos, &key.qvel, &key.ctrl]) {
                 if numbers.len() != expected {
-                    self.fail("keyframe", &key.name, format!("has {} numbers in {what}, not {expected}", numbers.len()));
+                    self.fail(
+                        "keyframe",
+                        &key.name,
+                        format!("has {} numbers in {what}, not {expected}", numbers.len()),
+                    );
                 }
                 self.finite("keyframe", &key.name, what, numbers);
             }

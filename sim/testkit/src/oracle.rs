@@ -2,8 +2,9 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -105,14 +106,40 @@ pub fn wheel(name: &str) -> Result<PathBuf, Skip> {
 /// If the script fails, or its last line is not JSON: an oracle that breaks is a broken test.
 #[track_caller]
 pub fn run_python<S: AsRef<OsStr>>(script: &str, args: &[S]) -> Result<Value, Skip> {
+    run_script(script, args, Vec::new())
+}
+
+/// [`run_python`] with a question of any size: the script reads it as JSON from its standard input.
+///
+/// # Errors
+/// As [`run_python`].
+///
+/// # Panics
+/// As [`run_python`].
+#[track_caller]
+pub fn ask_python(script: &str, question: &Value) -> Result<Value, Skip> {
+    run_script::<&str>(script, &[], question.to_string().into_bytes())
+}
+
+#[track_caller]
+fn run_script<S: AsRef<OsStr>>(script: &str, args: &[S], input: Vec<u8>) -> Result<Value, Skip> {
     let interpreter = python()?;
-    let output = Command::new(interpreter)
+    let mut child = Command::new(interpreter)
         .args(["-c", script])
         .args(args)
         .env_remove("PYTHONPATH")
         .env_remove("PYTHONHOME")
-        .output()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap_or_else(|e| panic!("Python does not start: {e}"));
+    // Written beside the reading, so that neither side waits for the other. A script that ends early closes the
+    // pipe; what it said then matters more than the write that failed.
+    let writer =
+        child.stdin.take().map(|mut stdin| std::thread::spawn(move || drop(stdin.write_all(&input))));
+    let output = child.wait_with_output().unwrap_or_else(|e| panic!("Python cannot be read: {e}"));
+    drop(writer.map(std::thread::JoinHandle::join));
     let stdout = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "the Python script failed ({}):\n{stdout}\n{stderr}", output.status);
@@ -209,6 +236,17 @@ mod tests {
             "import json, sys, mujoco; print('noise'); print(json.dumps([mujoco.__version__, sys.argv[1]]))";
         let Some(answer) = crate::available(run_python(script, &["a b"])) else { return };
         assert_eq!(answer, serde_json::json!(["4.0.0", "a b"]));
+    }
+
+    #[test]
+    fn long_questions_arrive() {
+        let question = Value::from(vec![1; 200_000]);
+        let Some(answer) =
+            crate::available(ask_python("import json, sys; print(sum(json.load(sys.stdin)))", &question))
+        else {
+            return;
+        };
+        assert_eq!(answer, serde_json::json!(200_000));
     }
 
     #[test]
