@@ -3,6 +3,7 @@
 use glam::{DMat3, DQuat, DVec3};
 
 use crate::error::{Error, ErrorKind, Location};
+use crate::hull::convex_hull;
 use crate::robot::Mesh;
 
 /// A mesh that spans no volume: the reason as a sentence without a place.
@@ -37,6 +38,8 @@ pub enum MeshInertia {
     Legacy,
     /// Signed tetrahedra: right for every closed, consistently oriented surface.
     Exact,
+    /// The convex hull of the vertices.
+    Convex,
     /// The surface itself, with density per area.
     Shell,
 }
@@ -62,6 +65,9 @@ pub fn mass_properties(mesh: &Mesh) -> Result<MassProperties, DegenerateMesh> {
 /// [`DegenerateMesh`] if the volume is zero.
 pub fn mass_properties_as(mesh: &Mesh, rule: MeshInertia) -> Result<MassProperties, DegenerateMesh> {
     check_solid(mesh)?;
+    if rule == MeshInertia::Convex {
+        return mass_properties(&convex_hull(mesh)?);
+    }
     let triangles: Vec<[DVec3; 3]> = mesh.triangles.iter().map(|t| t.map(|i| vertex(mesh, i))).collect();
     let surface_centre = surface_centre(&triangles);
     if rule == MeshInertia::Shell {

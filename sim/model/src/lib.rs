@@ -6,7 +6,10 @@
 //!
 //! Conventions: SI units, radians, z up, x forward; quaternions xyzw; `a_from_b` for transforms.
 
+pub mod compose;
 pub mod error;
+pub mod hull;
+pub mod import;
 pub mod inertia;
 pub mod kinematics;
 pub mod mesh;
