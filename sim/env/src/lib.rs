@@ -1,5 +1,23 @@
 //! The vectorised environment: terms, episodes, resets.
+//!
+//! [`TaskEnv`] is a scene and its task on a batch of physics worlds; [`VecEnv`] is all that learning sees of it.
+//! A control step is: act, physics, reward and termination, reset of what ended, observation. Nothing here
+//! keeps a random state: every draw follows from seed, environment, episode and control step.
 
+mod action;
+mod bind;
+mod command;
 pub mod contract;
+mod draw;
+mod episodes;
+mod memory;
+mod randomize;
+mod replay;
+mod rules;
+mod task_env;
+mod terms;
 
 pub use contract::{EnvSpec, EpisodeEnd, GroupSpec, StepOutput, VecEnv};
+pub use episodes::{Breakage, FaultCounts};
+pub use replay::{Replay, ReplayError};
+pub use task_env::{EnvOptions, TaskEnv};

@@ -1,0 +1,202 @@
+//! From the names of a task to indices of its model, once, when the environment is built.
+
+use keiko_model::compose::{Frame, Scene};
+use keiko_model::error::ErrorKind;
+use keiko_model::robot::{JointKind, Transmission};
+use keiko_model::task::{Command, TaskSpec, matches_pattern};
+use keiko_model::{Error, Result};
+
+/// A joint with one position.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ScalarJoint {
+    /// Index into the model's joints.
+    pub joint: usize,
+    /// Row in qpos.
+    pub q: usize,
+    /// Row in qvel.
+    pub v: usize,
+    /// Position in the default pose.
+    pub default: f32,
+    /// Range of the position, if it has one.
+    pub range: Option<[f32; 2]>,
+}
+
+/// Looks names up; all errors point at the value with a dotted path.
+#[derive(Clone, Copy)]
+pub(crate) struct Binder<'a> {
+    pub spec: &'a TaskSpec,
+    pub scene: &'a Scene,
+}
+
+impl Binder<'_> {
+    /// Scalar joints of the robot that match, in model order.
+    pub fn joints(&self, patterns: &[String], path: &str) -> Result<Vec<ScalarJoint>> {
+        let joints = &self.scene.model.joints[..self.scene.num_robot_joints];
+        let scalar =
+            |index: &usize| matches!(joints[*index].kind, JointKind::Revolute | JointKind::Prismatic);
+        let candidates: Vec<(usize, &str)> =
+            (0..joints.len()).filter(scalar).map(|index| (index, joints[index].name.as_str())).collect();
+        let chosen = self.select(&candidates, patterns, "joint", path)?;
+        Ok(chosen.into_iter().map(|index| self.scalar_joint(index)).collect())
+    }
+
+    /// One scalar joint by index.
+    pub fn scalar_joint(&self, joint: usize) -> ScalarJoint {
+        let data = &self.scene.model.joints[joint];
+        ScalarJoint {
+            joint,
+            q: data.qpos_index,
+            v: data.dof_index,
+            default: self.scene.default_qpos[data.qpos_index] as f32,
+            range: data.range.map(|range| range.map(|x| x as f32)),
+        }
+    }
+
+    /// Bodies that match, in model order; `*` alone means the robot's own.
+    pub fn bodies(&self, patterns: &[String], path: &str) -> Result<Vec<usize>> {
+        let bodies = self.scene.model.bodies[..self.scene.num_robot_bodies].iter().enumerate().skip(1);
+        let candidates: Vec<(usize, &str)> =
+            bodies.map(|(index, body)| (index, body.name.as_str())).collect();
+        self.select(&candidates, patterns, "body", path)
+    }
+
+    /// Actuators that match, in model order.
+    pub fn actuators(&self, patterns: &[String], path: &str) -> Result<Vec<usize>> {
+        let actuators = self.scene.model.actuators.iter().enumerate();
+        let candidates: Vec<(usize, &str)> =
+            actuators.map(|(index, actuator)| (index, actuator.name.as_str())).collect();
+        self.select(&candidates, patterns, "actuator", path)
+    }
+
+    /// Sites, or without any match bodies, that match.
+    pub fn frames(&self, patterns: &[String], path: &str) -> Result<Vec<Frame>> {
+        let model = &self.scene.model;
+        let mut frames = Vec::new();
+        for (index, pattern) in patterns.iter().enumerate() {
+            let sites = model.sites.iter().map(|site| site.name.as_str());
+            let bodies = model.bodies.iter().skip(1).map(|body| body.name.as_str());
+            let matching = |names: &mut dyn Iterator<Item = &str>| -> Vec<String> {
+                names.filter(|name| matches_pattern(pattern, name)).map(str::to_owned).collect()
+            };
+            let mut found = matching(&mut sites.clone());
+            if found.is_empty() {
+                found = matching(&mut bodies.clone());
+            }
+            if found.is_empty() {
+                return Err(self.spec.source.unknown(
+                    &format!("{path}.{index}"),
+                    "site or body",
+                    pattern,
+                    sites.chain(bodies),
+                ));
+            }
+            frames.extend(found.iter().filter_map(|name| Frame::named(model, name)));
+        }
+        Ok(frames)
+    }
+
+    /// A site or body by name, or the end effector.
+    pub fn frame(&self, name: Option<&str>, path: &str) -> Result<Frame> {
+        let Some(name) = name else { return Ok(self.scene.end_effector) };
+        let model = &self.scene.model;
+        Frame::named(model, name).ok_or_else(|| {
+            let sites = model.sites.iter().map(|site| site.name.as_str());
+            let bodies = model.bodies.iter().skip(1).map(|body| body.name.as_str());
+            self.spec.source.unknown(path, "site or body", name, sites.chain(bodies))
+        })
+    }
+
+    /// Index of a sensor's first number and how many it gives.
+    pub fn sensor(&self, name: &str, path: &str) -> Result<(usize, usize)> {
+        let mut start = 0;
+        for sensor in &self.scene.model.sensors {
+            if sensor.name == name {
+                return Ok((start, sensor.kind.size()));
+            }
+            start += sensor.kind.size();
+        }
+        let names = self.scene.model.sensors.iter().map(|sensor| sensor.name.as_str());
+        Err(self.spec.source.unknown(path, "sensor", name, names))
+    }
+
+    /// Index of a command.
+    pub fn command(&self, name: &str, path: &str) -> Result<usize> {
+        self.spec
+            .command
+            .position(name)
+            .ok_or_else(|| self.spec.source.unknown(path, "command", name, self.spec.command.names()))
+    }
+
+    /// Index of a velocity command.
+    pub fn velocity_command(&self, name: &str, path: &str) -> Result<usize> {
+        let index = self.command(name, path)?;
+        match self.spec.command.get(name) {
+            Some(Command::Velocity { .. }) => Ok(index),
+            _ => Err(self
+                .spec
+                .source
+                .error(ErrorKind::Value, path, format!("the command `{name}` is a point"))
+                .allowed("allowed: a command of kind velocity")),
+        }
+    }
+
+    /// Index of a point command.
+    pub fn point_command(&self, name: &str, path: &str) -> Result<usize> {
+        let index = self.command(name, path)?;
+        match self.spec.command.get(name) {
+            Some(Command::Velocity { .. }) => Err(self
+                .spec
+                .source
+                .error(ErrorKind::Value, path, format!("the command `{name}` is a velocity"))
+                .allowed("allowed: a command of kind point_in_box, point_in_shell or reachable_point")),
+            _ => Ok(index),
+        }
+    }
+
+    /// The row of qvel and the gear of each actuator on a scalar joint.
+    pub fn actuated_joints(&self) -> Vec<(usize, ScalarJoint, f32)> {
+        let model = &self.scene.model;
+        let actuators = model.actuators.iter().enumerate();
+        actuators
+            .filter_map(|(index, actuator)| match actuator.transmission {
+                Transmission::Joint { joint } if model.joints[joint].kind.num_dofs() == 1 => {
+                    Some((index, self.scalar_joint(joint), actuator.gear[0] as f32))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// A range whose ends are in order.
+    pub fn ordered(&self, [low, high]: [f64; 2], path: &str) -> Result<[f64; 2]> {
+        if low <= high {
+            return Ok([low, high]);
+        }
+        Err(self
+            .error(ErrorKind::Value, path, &format!("the range [{low}, {high}] is empty"))
+            .allowed("allowed: [low, high]"))
+    }
+
+    /// An error at a value.
+    pub fn error(&self, kind: ErrorKind, path: &str, message: &str) -> Error {
+        self.spec.source.error(kind, path, message)
+    }
+
+    fn select(
+        &self,
+        candidates: &[(usize, &str)],
+        patterns: &[String],
+        what: &str,
+        path: &str,
+    ) -> Result<Vec<usize>> {
+        let names = || candidates.iter().map(|(_, name)| *name);
+        for (index, pattern) in patterns.iter().enumerate() {
+            // `*` may match nothing: a robot without that kind of thing.
+            if pattern != "*" && !names().any(|name| matches_pattern(pattern, name)) {
+                return Err(self.spec.source.unknown(&format!("{path}.{index}"), what, pattern, names()));
+            }
+        }
+        let matching = |name: &str| patterns.iter().any(|pattern| matches_pattern(pattern, name));
+        Ok(candidates.iter().filter(|(_, name)| matching(name)).map(|(index, _)| *index).collect())
+    }
+}

@@ -1,0 +1,122 @@
+//! From a task to one model: the robot where the scene wants it, its actuators, the props.
+
+mod actuators;
+mod base;
+mod end_effector;
+mod props;
+
+use glam::{DQuat, DVec3};
+
+use crate::error::{ErrorKind, Result};
+use crate::import::{self, ImportOptions, LossReport};
+use crate::robot::{JointKind, RobotModel};
+use crate::{Pose, TaskSpec};
+
+pub use end_effector::Frame;
+
+/// A task's scene as one model, with what the task needs to know about it.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    /// Robot first, then the props.
+    pub model: RobotModel,
+    /// Default pose: where episodes start and what joint observations are relative to `[nq]`.
+    pub default_qpos: Vec<f64>,
+    /// Controls that hold the default pose `[nu]`.
+    pub default_ctrl: Vec<f64>,
+    /// The robot's base: its floating body, or its first body.
+    pub base: usize,
+    /// What the robot reaches with.
+    pub end_effector: Frame,
+    /// The robot's own bodies are `1..num_robot_bodies`.
+    pub num_robot_bodies: usize,
+    /// The robot's own joints are `0..num_robot_joints`.
+    pub num_robot_joints: usize,
+}
+
+impl Scene {
+    /// Loads the robot file of a task and composes the scene.
+    ///
+    /// # Errors
+    /// What is wrong with the robot file, or with a name of the task.
+    pub fn load(spec: &TaskSpec) -> Result<(Self, LossReport)> {
+        let mut options = ImportOptions::default();
+        options.root.clone_from(&spec.robot.root);
+        let import = import::load(&spec.robot.file, &options)?;
+        Ok((Self::compose(spec, import.model)?, import.report))
+    }
+
+    /// Composes the scene from a robot that is already loaded.
+    ///
+    /// # Errors
+    /// Names of the task that the robot does not have, name clashes, unusable values.
+    pub fn compose(spec: &TaskSpec, mut model: RobotModel) -> Result<Self> {
+        if model.bodies.len() < 2 {
+            return Err(spec.source.error(ErrorKind::Structure, "robot.file", "the robot has no bodies"));
+        }
+        base::set_floating(&mut model, spec.robot.floating_base);
+        base::place(&mut model, robot_pose(spec)?);
+        actuators::replace(&mut model, spec)?;
+        model.options.timestep = spec.physics.timestep;
+
+        let num_robot_bodies = model.bodies.len();
+        let num_robot_joints = model.joints.len();
+        let end_effector = end_effector::find(&model, spec)?;
+        let (mut default_qpos, keyframe) = default_pose(&model, spec)?;
+        let default_ctrl = actuators::holding_controls(&model, &default_qpos, keyframe);
+
+        for (index, prop) in spec.props.iter().enumerate() {
+            default_qpos.extend(props::append(&mut model, prop, index, &spec.source)?);
+        }
+        model.name.clone_from(&spec.name);
+        let base = base::base_body(&model, num_robot_bodies);
+        Ok(Self { model, default_qpos, default_ctrl, base, end_effector, num_robot_bodies, num_robot_joints })
+    }
+}
+
+/// `world_from_robot`.
+fn robot_pose(spec: &TaskSpec) -> Result<Pose> {
+    let rotation = unit_rotation(spec.robot.rotation)
+        .ok_or_else(|| spec.source.error(ErrorKind::Value, "robot.rotation", "the quaternion has no length"))?;
+    Ok(Pose::new(DVec3::from(spec.robot.position), rotation))
+}
+
+fn unit_rotation(xyzw: [f64; 4]) -> Option<DQuat> {
+    let quat = DQuat::from_array(xyzw);
+    (quat.length() > 1e-9).then(|| quat.normalize())
+}
+
+/// The default pose `[nq]`, and the keyframe that it comes from.
+fn default_pose(model: &RobotModel, spec: &TaskSpec) -> Result<(Vec<f64>, Option<usize>)> {
+    let keyframe = match &spec.robot.keyframe {
+        Some(name) => Some(model.keyframes.iter().position(|key| key.name == *name).ok_or_else(|| {
+            let names = model.keyframes.iter().map(|key| key.name.as_str());
+            spec.source.unknown("robot.keyframe", "keyframe", name, names)
+        })?),
+        None => (!model.keyframes.is_empty()).then_some(0),
+    };
+    let mut qpos = match keyframe {
+        Some(index) => model.keyframes[index].qpos.clone(),
+        None => model.reference_qpos(),
+    };
+    if keyframe.is_none() {
+        for joint in model.joints.iter().filter(|joint| joint.kind.num_dofs() == 1) {
+            let Some([low, high]) = joint.range else { continue };
+            let q = &mut qpos[joint.qpos_index];
+            if *q < low || *q > high {
+                *q = 0.5 * (low + high);
+            }
+        }
+    }
+    for (name, value) in spec.initial.positions.iter() {
+        let path = format!("initial.positions.{name}");
+        let joint = model.joints.iter().find(|joint| joint.name == *name).ok_or_else(|| {
+            spec.source.unknown(&path, "joint", name, model.joints.iter().map(|joint| joint.name.as_str()))
+        })?;
+        if !matches!(joint.kind, JointKind::Revolute | JointKind::Prismatic) {
+            return Err(spec.source.error(ErrorKind::Value, &path, format!("joint `{name}` has no single position"))
+                .allowed("allowed: revolute and prismatic joints"));
+        }
+        qpos[joint.qpos_index] = *value;
+    }
+    Ok((qpos, keyframe))
+}

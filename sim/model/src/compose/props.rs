@@ -1,0 +1,113 @@
+//! Props: bodies with one shape, appended to the model.
+
+use glam::DVec3;
+
+use super::{base, unit_rotation};
+use crate::Pose;
+use crate::error::{ErrorKind, Result};
+use crate::robot::{Body, Geom, Inertial, RobotModel, Shape, Softness};
+use crate::task::{Prop, PropShape, Source};
+
+/// Appends a prop; returns its part of qpos.
+pub(super) fn append(model: &mut RobotModel, prop: &Prop, index: usize, source: &Source) -> Result<Vec<f64>> {
+    let path = |key: &str| format!("props.{index}.{key}");
+    let taken = model.bodies.iter().any(|body| body.name == prop.name)
+        || model.geoms.iter().any(|geom| geom.name == prop.name)
+        || model.joints.iter().any(|joint| joint.name == prop.name);
+    if taken || prop.name.is_empty() {
+        let message = format!("the name `{}` is taken by the robot or another prop", prop.name);
+        return Err(source.error(ErrorKind::Structure, &path("name"), message));
+    }
+    let rotation = unit_rotation(prop.rotation)
+        .ok_or_else(|| source.error(ErrorKind::Value, &path("rotation"), "the quaternion has no length"))?;
+    let pose = Pose::new(DVec3::from(prop.position), rotation);
+    let (shape, unit_moments) = shape(&prop.shape);
+    if let Shape::Box { half_size } = &shape {
+        if half_size.min_element() <= 0.0 {
+            return Err(source.error(ErrorKind::Value, &path("shape.half_size"), "a half size is not over 0"));
+        }
+    }
+    if prop.mass.is_some() && matches!(shape, Shape::Plane { .. }) {
+        return Err(source.error(ErrorKind::Value, &path("mass"), "a plane has no mass"));
+    }
+
+    let body_idx = model.bodies.len();
+    let inertial = prop.mass.map_or(Inertial::ZERO, |mass| Inertial {
+        mass,
+        pose: Pose::IDENTITY,
+        moments: unit_moments * mass,
+    });
+    let first_joint = model.joints.len();
+    model.bodies.push(Body {
+        name: prop.name.clone(),
+        parent: 0,
+        pose,
+        inertial,
+        joints: first_joint..first_joint,
+        gravity_compensation: 0.0,
+        mocap: false,
+    });
+    model.geoms.push(geom(prop, body_idx, shape));
+    if prop.mass.is_none() {
+        return Ok(Vec::new());
+    }
+    model.joints.push(base::free_joint(prop.name.clone(), body_idx));
+    base::renumber(model);
+    let qpos: Vec<f64> = pose.position.to_array().into_iter().chain(pose.rotation.to_array()).collect();
+    for keyframe in &mut model.keyframes {
+        keyframe.qpos.extend(&qpos);
+        keyframe.qvel.extend([0.0; 6]);
+    }
+    Ok(qpos)
+}
+
+/// The shape, and its principal moments for 1 kg \[m²\].
+fn shape(shape: &PropShape) -> (Shape, DVec3) {
+    match *shape {
+        PropShape::Plane => (Shape::Plane { half_size: [0.0; 2] }, DVec3::ZERO),
+        PropShape::Box { half_size } => {
+            let [x, y, z] = half_size.map(|half| half * half / 3.0);
+            (Shape::Box { half_size: DVec3::from(half_size) }, DVec3::new(y + z, x + z, x + y))
+        }
+        PropShape::Sphere { radius } => (Shape::Sphere { radius }, DVec3::splat(0.4 * radius * radius)),
+        PropShape::Capsule { radius, half_length } => {
+            (Shape::Capsule { radius, half_length }, capsule_moments(radius, half_length))
+        }
+        PropShape::Cylinder { radius, half_length } => {
+            let across = radius * radius / 4.0 + half_length * half_length / 3.0;
+            (Shape::Cylinder { radius, half_length }, DVec3::new(across, across, radius * radius / 2.0))
+        }
+    }
+}
+
+/// Moments of a capsule of 1 kg: a cylinder and two half balls of one density.
+fn capsule_moments(radius: f64, half_length: f64) -> DVec3 {
+    let (cylinder, ball) = (2.0 * half_length, 4.0 / 3.0 * radius);
+    let (m_c, m_b) = (cylinder / (cylinder + ball), ball / (cylinder + ball));
+    let r2 = radius * radius;
+    let along = m_c * r2 / 2.0 + m_b * 0.4 * r2;
+    let across = m_c * (r2 / 4.0 + half_length * half_length / 3.0)
+        + m_b * (0.4 * r2 + half_length * half_length + 0.75 * half_length * radius);
+    DVec3::new(across, across, along)
+}
+
+fn geom(prop: &Prop, body: usize, shape: Shape) -> Geom {
+    Geom {
+        name: prop.name.clone(),
+        body,
+        pose: Pose::IDENTITY,
+        shape,
+        contype: 1,
+        conaffinity: 1,
+        condim: 3,
+        friction: DVec3::new(prop.friction, 0.005, 0.0001),
+        restitution: prop.restitution,
+        priority: 0,
+        solmix: 1.0,
+        softness: Softness::default(),
+        margin: 0.0,
+        gap: 0.0,
+        group: 0,
+        rgba: prop.rgba,
+    }
+}
