@@ -1,1 +1,22 @@
 //! Networks: no simulator, no device chosen.
+//!
+//! A [`NetworkShape`] says what an actor and a critic look like and where each weight lies in one flat
+//! parameter vector. [`ActorCritic`] computes with it in burn tensors, for learning; [`HostMlp`] computes the
+//! same in plain Rust, for acting. A [`Policy`] is what is saved, shipped and run: actor weights, observation
+//! statistics and the names and order of everything that goes in and out.
+
+pub mod activation;
+pub mod error;
+pub mod host;
+pub mod network;
+pub mod normalizer;
+pub mod policy;
+pub mod shape;
+
+pub use activation::Activation;
+pub use error::PolicyError;
+pub use host::HostMlp;
+pub use network::{ActorCritic, Mlp};
+pub use normalizer::RunningNormalizer;
+pub use policy::{Policy, PolicyConfig, TermSize};
+pub use shape::{Head, MlpShape, NetworkShape, TensorSlot};

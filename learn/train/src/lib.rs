@@ -1,1 +1,27 @@
 //! Rollouts, PPO, checkpoints, run folders.
+
+pub mod agent;
+pub mod checkpoint;
+mod clock;
+pub mod device;
+pub mod error;
+pub mod eval;
+pub mod gae;
+pub mod lock;
+pub mod metrics;
+pub mod noise;
+pub mod ppo;
+pub mod progress;
+pub mod rollout;
+pub mod run_dir;
+pub mod storage;
+pub mod tfevents;
+pub mod trainer;
+
+pub use checkpoint::CheckpointStore;
+pub use device::{Device, DeviceChoice};
+pub use error::TrainError;
+pub use eval::{EvalReport, evaluate};
+pub use run_dir::{RunDir, RunInfo, find_run};
+pub use storage::{StorageError, StorageErrorKind};
+pub use trainer::{IterationReport, Trainer};

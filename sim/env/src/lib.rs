@@ -19,5 +19,6 @@ mod terms;
 
 pub use contract::{EnvSpec, EpisodeEnd, GroupSpec, StepOutput, VecEnv};
 pub use episodes::{Breakage, FaultCounts};
+pub use keiko_world::{Field, SnapshotError};
 pub use replay::{Replay, ReplayError};
 pub use task_env::{EnvOptions, TaskEnv};

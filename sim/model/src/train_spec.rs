@@ -220,7 +220,12 @@ fn count(key: &'static str, found: usize, min: usize) -> Result<(), InvalidTrain
     Ok(())
 }
 
-fn number(key: &'static str, found: f64, allowed: &str, ok: impl Fn(f64) -> bool) -> Result<(), InvalidTrainSpec> {
+fn number(
+    key: &'static str,
+    found: f64,
+    allowed: &str,
+    ok: impl Fn(f64) -> bool,
+) -> Result<(), InvalidTrainSpec> {
     if found.is_finite() && ok(found) { Ok(()) } else { Err(invalid(key, found, allowed)) }
 }
 

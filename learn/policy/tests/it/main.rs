@@ -1,0 +1,6 @@
+//! Tests of keiko-policy.
+
+mod files;
+mod gaussian;
+mod host;
+mod normalizer;

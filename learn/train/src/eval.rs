@@ -1,0 +1,89 @@
+//! How well a policy does: deterministic actions, a fixed number of episodes from each environment.
+
+use crate::TrainError;
+use crate::agent::check_policy;
+use keiko_env::{Field, VecEnv};
+use keiko_policy::Policy;
+use serde::{Deserialize, Serialize};
+
+/// Outcome of an evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvalReport {
+    /// Mean sum of rewards of an episode.
+    pub mean_return: f64,
+    /// Standard deviation of the sums (of the population).
+    pub std_return: f64,
+    /// Share of successful episodes, among those that say; `None` where the task has no success condition.
+    pub success_rate: Option<f64>,
+    /// Episodes counted.
+    pub episodes: usize,
+    /// Mean control steps of an episode.
+    pub mean_length: f64,
+}
+
+/// Plays `episodes` episodes with the most likely actions. Environment `n` gives its first
+/// `episodes / num_envs` episodes (the first `episodes % num_envs` environments one more): counting the first
+/// to finish anywhere would favour short episodes.
+pub fn evaluate(policy: &Policy, env: &mut dyn VecEnv, episodes: usize) -> Result<EvalReport, TrainError> {
+    check_policy(policy, env.spec())?;
+    let spec = env.spec();
+    let (num_envs, max_steps) = (spec.num_envs, spec.max_episode_steps.max(1) as usize);
+    let group = spec.observations.iter().position(|group| group.name == "policy").unwrap_or(0);
+    let mut actions = Field::zeros(spec.actions.len(), num_envs);
+    let mut left: Vec<usize> =
+        (0..num_envs).map(|n| episodes / num_envs + usize::from(n < episodes % num_envs)).collect();
+    let limit = left[0].saturating_mul(max_steps).saturating_add(max_steps);
+    let mut tally = Tally::default();
+    env.reset(None);
+    for _ in 0..limit {
+        if left.iter().all(|&left| left == 0) {
+            return Ok(tally.report());
+        }
+        policy.act(env.output().observations[group].as_slice(), num_envs, actions.as_mut_slice());
+        env.step(&actions);
+        for end in &env.output().episodes {
+            if left[end.env] > 0 {
+                left[end.env] -= 1;
+                tally.add(end.return_sum, end.length, end.success);
+            }
+        }
+    }
+    if left.iter().all(|&left| left == 0) {
+        return Ok(tally.report());
+    }
+    Err(TrainError::Environment {
+        task: env.spec().name.clone(),
+        message: format!("{} episodes did not end within {max_steps} steps each", left.iter().sum::<usize>()),
+    })
+}
+
+#[derive(Default)]
+struct Tally {
+    returns: Vec<f64>,
+    steps: u64,
+    judged: usize,
+    successes: usize,
+}
+
+impl Tally {
+    fn add(&mut self, return_sum: f64, length: u32, success: Option<bool>) {
+        self.returns.push(return_sum);
+        self.steps += u64::from(length);
+        self.judged += usize::from(success.is_some());
+        self.successes += usize::from(success == Some(true));
+    }
+
+    fn report(&self) -> EvalReport {
+        let episodes = self.returns.len();
+        let count = episodes.max(1) as f64;
+        let mean_return = self.returns.iter().sum::<f64>() / count;
+        let variance = self.returns.iter().map(|x| (x - mean_return).powi(2)).sum::<f64>() / count;
+        EvalReport {
+            mean_return,
+            std_return: variance.sqrt(),
+            success_rate: (self.judged > 0).then(|| self.successes as f64 / self.judged as f64),
+            episodes,
+            mean_length: self.steps as f64 / count,
+        }
+    }
+}
