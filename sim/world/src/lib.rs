@@ -4,6 +4,7 @@ pub mod executor;
 pub mod field;
 pub mod kinematics;
 pub mod rapier;
+pub mod verify;
 
 pub use executor::{BatchState, EnvParameters, Executor, Fault, FaultCause, SnapshotError};
 pub use field::Field;

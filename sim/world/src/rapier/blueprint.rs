@@ -19,6 +19,7 @@ use super::links::{Link, Links, link_mass};
 use super::pairs::PairTable;
 use super::shapes::collision_shape;
 use super::support::check_support;
+use super::ties::Tie;
 use super::{BuildError, PhysicsOptions, Unsupported};
 
 /// Where rapier keeps a link.
@@ -279,15 +280,13 @@ impl Blueprint {
         for equality in self.model.equalities.iter().filter(|e| e.active) {
             match &equality.kind {
                 EqualityKind::Connect { body_a, body_b, anchor_in_a, anchor_in_b } => {
-                    let frame_a = Pose::from_position(*anchor_in_a);
-                    let frame_b = Pose::from_position(*anchor_in_b);
-                    let locked = rp::JointAxesMask::LOCKED_SPHERICAL_AXES;
-                    self.tie(world, handles, [*body_a, *body_b], [frame_a, frame_b], locked);
+                    let frames = [*anchor_in_a, *anchor_in_b].map(Pose::from_position);
+                    self.tie(world, handles, &Tie { bodies: [*body_a, *body_b], frames, rotation: false });
                 }
                 EqualityKind::Weld { body_a, body_b, a_from_b, anchor_in_b } => {
                     let frame_b = Pose::from_position(*anchor_in_b);
-                    let locked = rp::JointAxesMask::LOCKED_FIXED_AXES;
-                    self.tie(world, handles, [*body_a, *body_b], [a_from_b.mul(frame_b), frame_b], locked);
+                    let frames = [a_from_b.mul(frame_b), frame_b];
+                    self.tie(world, handles, &Tie { bodies: [*body_a, *body_b], frames, rotation: true });
                 }
                 EqualityKind::Joint { joint, other, polynomial } => {
                     self.couple(world, handles, *joint, *other, polynomial).ok_or_else(|| {
@@ -303,15 +302,16 @@ impl Blueprint {
         Ok(())
     }
 
-    fn tie(&self, world: &mut World, handles: &[LinkHandle], bodies: [usize; 2], frames: [Pose; 2], locked: rp::JointAxesMask) {
+    fn tie(&self, world: &mut World, handles: &[LinkHandle], tie: &Tie) {
+        let (frames, locked) = tie.rows(&self.model);
         let local = |k: usize, world: &World| {
-            let link = self.links.of_body[bodies[k]];
-            let frame = self.links.from_body[bodies[k]].mul(frames[k]);
+            let link = self.links.of_body[tie.bodies[k]];
+            let frame = self.links.from_body[tie.bodies[k]].mul(frames[k]);
             to_rapier(Pose::from_position(-world.coms[link]).mul(frame))
         };
         let mut data = rp::GenericJoint::new(locked);
         data.set_local_frame1(local(0, world)).set_local_frame2(local(1, world));
-        let [a, b] = bodies.map(|body| handles[self.links.of_body[body]].body);
+        let [a, b] = tie.bodies.map(|body| handles[self.links.of_body[body]].body);
         world.impulse_joints.insert(a, b, data, false);
     }
 

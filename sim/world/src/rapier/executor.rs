@@ -9,6 +9,9 @@ use super::{BuildError, PhysicsOptions, Unsupported, snapshot};
 use crate::executor::{BatchState, EnvParameters, Executor, Fault, SnapshotError};
 use crate::field::Field;
 
+/// Fewer numbers than this are copied faster by one thread than by several that must be woken.
+const PARALLEL_COPY: usize = 1 << 14;
+
 /// rapier worlds, one an environment.
 ///
 /// `actuator_force` is what acted: for servos (see `drive`) the law at the end of each physics step, which is what
@@ -58,12 +61,18 @@ impl RapierExecutor {
     fn publish(&self, mask: impl Fn(usize) -> bool + Sync, state: &mut BatchState) {
         let environments = &self.environments;
         let write = |field: &mut Field, part: fn(&Row) -> &[f32]| {
-            let n = environments.len();
-            field.as_mut_slice().par_chunks_mut(n.max(1)).enumerate().for_each(|(r, row)| {
+            let n = environments.len().max(1);
+            let fill = |(r, row): (usize, &mut [f32])| {
                 for (env, value) in row.iter_mut().enumerate().filter(|(env, _)| mask(*env)) {
                     *value = part(&environments[env].row)[r];
                 }
-            });
+            };
+            let values = field.as_mut_slice();
+            if values.len() < PARALLEL_COPY {
+                values.chunks_mut(n).enumerate().for_each(fill);
+            } else {
+                values.par_chunks_mut(n).enumerate().for_each(fill);
+            }
         };
         write(&mut state.qpos, |r| &r.qpos);
         write(&mut state.qvel, |r| &r.qvel);
@@ -99,12 +108,15 @@ impl Executor for RapierExecutor {
 
     fn step(&mut self, ctrl: &Field, state: &mut BatchState) -> Vec<Fault> {
         let blueprint = &self.blueprint;
-        let faults = self
-            .environments
-            .par_iter_mut()
-            .enumerate()
-            .filter_map(|(env, this)| this.step(blueprint, ctrl.column(env)).map(|cause| Fault { env, cause }))
-            .collect();
+        let step = |(env, this): (usize, &mut Environment)| {
+            this.step(blueprint, ctrl.column(env)).map(|cause| Fault { env, cause })
+        };
+        // One environment is not worth waking another thread for.
+        let faults = if self.environments.len() == 1 {
+            self.environments.iter_mut().enumerate().filter_map(step).collect()
+        } else {
+            self.environments.par_iter_mut().enumerate().filter_map(step).collect()
+        };
         self.publish(|env| self.environments[env].fault.is_none(), state);
         faults
     }

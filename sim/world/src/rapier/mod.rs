@@ -14,6 +14,7 @@ mod sense;
 mod shapes;
 mod snapshot;
 mod support;
+mod ties;
 
 pub use executor::RapierExecutor;
 

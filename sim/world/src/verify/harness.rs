@@ -44,7 +44,12 @@ impl Sim {
     }
 
     /// `num_envs` copies of a model at its reference configuration, at rest.
-    pub fn with(engine: &dyn Engine, model: RobotModel, num_envs: usize, settings: Settings) -> Result<Self, CheckError> {
+    pub fn with(
+        engine: &dyn Engine,
+        model: RobotModel,
+        num_envs: usize,
+        settings: Settings,
+    ) -> Result<Self, CheckError> {
         let executor = engine.build(&model, num_envs, &settings)?;
         let mut sim = Self {
             state: BatchState::new(&model, num_envs),
@@ -70,7 +75,13 @@ impl Sim {
             field
         };
         let parameters = EnvParameters::identity(&self.model, num_envs);
-        self.executor.reset(&vec![true; num_envs], &columns(qpos), &columns(qvel), &parameters, &mut self.state);
+        self.executor.reset(
+            &vec![true; num_envs],
+            &columns(qpos),
+            &columns(qvel),
+            &parameters,
+            &mut self.state,
+        );
         self.steps = 0;
     }
 

@@ -19,7 +19,8 @@ fn elastic(engine: &dyn Engine, bodies: &str, restitution: f64, timestep: f64) -
 
 /// A ball dropped from 1 m comes back to `e²` metres.
 pub fn restitution(engine: &dyn Engine) -> Result<Vec<Row>, CheckError> {
-    let ball = r#"<body name="ball" pos="0 0 1.1"><freejoint/><geom type="sphere" size="0.1" mass="1"/></body>"#;
+    let ball =
+        r#"<body name="ball" pos="0 0 1.1"><freejoint/><geom type="sphere" size="0.1" mass="1"/></body>"#;
     let mut rows = Vec::new();
     for restitution in [0.0, 0.5, 0.8, 1.0] {
         let mut sim = elastic(engine, ball, restitution, 0.002)?;
@@ -55,9 +56,8 @@ pub fn elastic_balls(engine: &dyn Engine) -> Result<Vec<Row>, CheckError> {
     let start = 49.0 * 10.0 * GRAVITY * 5.0;
     let (mut most, mut last) = (0.0_f64, 0.0);
     sim.run(20.0, |sim| {
-        let energy = |body| {
-            10.0 * (GRAVITY * sim.position(body, 0).z + 0.5 * sim.velocity(body, 0).length_squared())
-        };
+        let energy =
+            |body| 10.0 * (GRAVITY * sim.position(body, 0).z + 0.5 * sim.velocity(body, 0).length_squared());
         last = (1..=49).map(energy).sum::<f64>() / start;
         most = most.max(last);
     })?;

@@ -30,7 +30,8 @@ const INERTIA: f64 = 0.1;
 /// system says.
 pub fn pd_step(engine: &dyn Engine) -> Result<Vec<Row>, CheckError> {
     let mut rows = Vec::new();
-    for (stiffness, damping, demand) in [(40.0_f64, 1.0_f64, 0.02), (400.0, 4.0, 0.03), (4000.0, 40.0, 0.03)] {
+    for (stiffness, damping, demand) in [(40.0_f64, 1.0_f64, 0.02), (400.0, 4.0, 0.03), (4000.0, 40.0, 0.03)]
+    {
         let mut sim = Sim::new(
             engine,
             &format!(
@@ -49,11 +50,20 @@ pub fn pd_step(engine: &dyn Engine) -> Result<Vec<Row>, CheckError> {
             peak = peak.max(angle);
         })?;
         let ratio = damping / (2.0 * (stiffness * INERTIA).sqrt());
-        let overshoot =
-            if ratio < 1.0 { (-std::f64::consts::PI * ratio / (1.0 - ratio * ratio).sqrt()).exp() } else { 0.0 };
+        let overshoot = if ratio < 1.0 {
+            (-std::f64::consts::PI * ratio / (1.0 - ratio * ratio).sqrt()).exp()
+        } else {
+            0.0
+        };
         let name = |what: &str| format!("{what}, kp {stiffness} kv {damping}");
         rows.push(Row::at_most("T14", name("error"), worst, demand, "rad"));
-        rows.push(Row::at_most("T14", name("overshoot error"), ((peak - 1.0).max(0.0) - overshoot).abs(), 0.03, "rad"));
+        rows.push(Row::at_most(
+            "T14",
+            name("overshoot error"),
+            ((peak - 1.0).max(0.0) - overshoot).abs(),
+            0.03,
+            "rad",
+        ));
         rows.push(Row::at_most("T14", name("error at rest"), (sim.qpos(0, 0) - 1.0).abs(), 1e-4, "rad"));
     }
     Ok(rows)

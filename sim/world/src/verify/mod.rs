@@ -17,7 +17,7 @@ mod stack;
 use keiko_model::RobotModel;
 
 use crate::{Executor, PhysicsOptions, RapierExecutor};
-pub use harness::{Settings, Sim};
+pub use harness::{Settings, Sim, read};
 
 /// One line of the card: passed when `value <= demand`.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,7 +38,13 @@ pub struct Row {
 
 impl Row {
     /// A row that demands `value <= demand`.
-    pub fn at_most(id: &'static str, name: impl Into<String>, value: f64, demand: f64, unit: &'static str) -> Self {
+    pub fn at_most(
+        id: &'static str,
+        name: impl Into<String>,
+        value: f64,
+        demand: f64,
+        unit: &'static str,
+    ) -> Self {
         Self { id, name: name.into(), value, demand, unit, passed: value <= demand }
     }
 }
@@ -73,7 +79,12 @@ pub enum CheckError {
 /// Makes executors with given settings: what a check needs to know of an engine.
 pub trait Engine: Sync {
     /// An executor for `num_envs` copies of a model, one physics step per control step.
-    fn build(&self, model: &RobotModel, num_envs: usize, settings: &Settings) -> Result<Box<dyn Executor>, CheckError>;
+    fn build(
+        &self,
+        model: &RobotModel,
+        num_envs: usize,
+        settings: &Settings,
+    ) -> Result<Box<dyn Executor>, CheckError>;
 
     /// Length of the integration step \[s\] under the settings: the error of semi-implicit Euler follows it.
     fn substep(&self, settings: &Settings) -> f64;
@@ -84,7 +95,12 @@ pub trait Engine: Sync {
 pub struct Rapier;
 
 impl Engine for Rapier {
-    fn build(&self, model: &RobotModel, num_envs: usize, settings: &Settings) -> Result<Box<dyn Executor>, CheckError> {
+    fn build(
+        &self,
+        model: &RobotModel,
+        num_envs: usize,
+        settings: &Settings,
+    ) -> Result<Box<dyn Executor>, CheckError> {
         let options = PhysicsOptions {
             timestep: settings.timestep as f32,
             solver_iterations: settings.solver_iterations,

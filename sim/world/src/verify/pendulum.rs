@@ -94,7 +94,13 @@ pub fn double_energy(engine: &dyn Engine) -> Result<Vec<Row>, CheckError> {
         let name = |what: &str| format!("{what}, {solver_iterations} iterations");
         rows.push(Row::at_most("T4", name("energy error"), worst, demand, "1"));
         if solver_iterations == 4 {
-            rows.push(Row::at_most("T4", name("energy trend per 10 s"), 10.0 * slope_of(&samples).abs(), 0.02, "1"));
+            rows.push(Row::at_most(
+                "T4",
+                name("energy trend per 10 s"),
+                10.0 * slope_of(&samples).abs(),
+                0.02,
+                "1",
+            ));
         }
     }
     Ok(rows)

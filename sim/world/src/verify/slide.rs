@@ -82,7 +82,13 @@ pub fn rolling(engine: &dyn Engine) -> Result<Vec<Row>, CheckError> {
     Ok(vec![
         Row::at_most("T7", "rolling speed error", (speed / speed_truth - 1.0).abs(), 2e-3, "1"),
         Row::at_most("T7", "time at which it rolls, error", (rolls_since - time_truth).abs(), 0.01, "s"),
-        Row::at_most("T7", "acceleration error at 20 deg", (acceleration / acceleration_truth - 1.0).abs(), 2e-3, "1"),
+        Row::at_most(
+            "T7",
+            "acceleration error at 20 deg",
+            (acceleration / acceleration_truth - 1.0).abs(),
+            2e-3,
+            "1",
+        ),
     ])
 }
 

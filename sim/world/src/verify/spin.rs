@@ -34,9 +34,8 @@ pub fn intermediate_axis(engine: &dyn Engine) -> Result<Vec<Row>, CheckError> {
     if !turned_over {
         return Err(CheckError::Nothing("the box does not turn over".into()));
     }
-    let gain = energies.chunks(5000).map(|window| {
-        window.iter().copied().fold(0.0, f64::max) / window[0] - 1.0
-    });
+    let gain =
+        energies.chunks(5000).map(|window| window.iter().copied().fold(0.0, f64::max) / window[0] - 1.0);
     Ok(vec![
         Row::at_most("T5", "angular momentum error", size_error, 0.03, "1"),
         Row::at_most("T5", "angular momentum direction", angle, 1.0, "deg"),

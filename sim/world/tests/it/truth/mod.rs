@@ -9,7 +9,10 @@ fn passes(id: &str) {
     let rows = (find(id).expect("the card has the row").run)(&Rapier).expect("the check runs");
     assert!(!rows.is_empty(), "{id} measures nothing");
     for row in &rows {
-        println!("{:4} {:60} {:12.3e} {:10.1e} {:4} {}", row.id, row.name, row.value, row.demand, row.unit, row.passed);
+        println!(
+            "{:4} {:60} {:12.3e} {:10.1e} {:4} {}",
+            row.id, row.name, row.value, row.demand, row.unit, row.passed
+        );
     }
     let failed: Vec<_> = rows.iter().filter(|row| !row.passed).collect();
     assert!(failed.is_empty(), "{failed:#?}");
@@ -52,7 +55,12 @@ card! {
 struct Spoiled(fn(&mut RobotModel));
 
 impl Engine for Spoiled {
-    fn build(&self, model: &RobotModel, num_envs: usize, settings: &Settings) -> Result<Box<dyn Executor>, CheckError> {
+    fn build(
+        &self,
+        model: &RobotModel,
+        num_envs: usize,
+        settings: &Settings,
+    ) -> Result<Box<dyn Executor>, CheckError> {
         let mut model = model.clone();
         (self.0)(&mut model);
         Rapier.build(&model, num_envs, settings)
@@ -84,6 +92,9 @@ fn a_wrong_scene_fails() {
     ];
     for (id, spoil) in cases {
         let rows = (find(id).expect("the card has the row").run)(&Spoiled(spoil));
-        assert!(rows.map_or(true, |rows| rows.iter().any(|row| !row.passed)), "{id} does not see what is wrong");
+        assert!(
+            rows.map_or(true, |rows| rows.iter().any(|row| !row.passed)),
+            "{id} does not see what is wrong"
+        );
     }
 }
