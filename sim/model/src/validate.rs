@@ -127,6 +127,11 @@ pub fn moments_problem(moments: DVec3) -> Option<String> {
     }
 }
 
+/// Whether a length is 1 within rounding; NaN is not.
+fn is_unit(length: f64) -> bool {
+    (length - 1.0).abs() <= UNIT_TOLERANCE
+}
+
 struct Check<'a> {
     model: &'a RobotModel,
     problems: Vec<Problem>,
@@ -171,7 +176,7 @@ impl Check<'_> {
     }
 
     fn unit_quat(&mut self, kind: &str, name: &str, rotation: DQuat) {
-        if (rotation.length() - 1.0).abs().partial_cmp(&UNIT_TOLERANCE) != Some(std::cmp::Ordering::Less) {
+        if !is_unit(rotation.length()) {
             self.fail(kind, name, format!("quaternion {rotation} is not of length 1"));
         }
     }
@@ -301,7 +306,7 @@ impl Check<'_> {
             }
             if matches!(joint.kind, JointKind::Revolute | JointKind::Prismatic) {
                 let length = joint.axis.length();
-                if !((length - 1.0).abs() < UNIT_TOLERANCE) {
+                if !is_unit(length) {
                     self.fail("joint", name, format!("has an axis of length {length}"));
                 }
             }

@@ -15,8 +15,9 @@ use std::path::{Path, PathBuf};
 pub use files::AssetRoot;
 pub use report::{Loss, LossReport, Verdict};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Location, Result};
 use crate::robot::RobotModel;
+use crate::validate::validate;
 
 /// How a file is to be read.
 #[derive(Clone, Debug, Default)]
@@ -100,13 +101,18 @@ pub struct Import {
 pub fn load(path: &Path, options: &ImportOptions) -> Result<Import> {
     let root = AssetRoot::new(path, options)?;
     let document = xml::read(&root, path, &options.limits)?;
-    match document.name.as_str() {
+    let import = match document.name.as_str() {
         "mujoco" => mjcf::lower(document, &root, &options.limits),
         "robot" => urdf::lower(document, &root, options),
         other => Err(document
             .error(ErrorKind::Unknown, format!("the root element is `<{other}>`"))
             .allowed("expected `<mujoco>` (MJCF) or `<robot>` (URDF)")
             .nearest(other, ["mujoco", "robot"])),
+    }?;
+    // The last line: whatever a reader let through is found here, if without a place.
+    match validate(&import.model).first() {
+        Some(problem) => Err(problem.at(Location::file(path))),
+        None => Ok(import),
     }
 }
 

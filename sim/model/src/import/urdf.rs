@@ -18,7 +18,7 @@ use super::{AssetRoot, Import, ImportOptions, LossReport};
 use crate::Pose;
 use crate::error::{ErrorKind, Result};
 use crate::robot::{Body, Inertial, RobotModel};
-use crate::validate::{moving_groups, validate};
+use crate::validate::moving_groups;
 
 use tree::Tree;
 
@@ -44,10 +44,7 @@ pub fn lower(document: Element, files: &AssetRoot, options: &ImportOptions) -> R
     reader.check_moving_mass(&tree)?;
     loss::report_unread(&document, &mut reader.report);
     loss::count_kept(&reader.model, &mut reader.report);
-    match validate(&reader.model).first() {
-        Some(problem) => Err(problem.at(document.location())),
-        None => Ok(Import { model: reader.model, report: reader.report }),
-    }
+    Ok(Import { model: reader.model, report: reader.report })
 }
 
 /// The model under construction.

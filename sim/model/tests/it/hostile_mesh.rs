@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use glam::DVec3;
 use keiko_model::Error;
@@ -10,12 +10,12 @@ use keiko_model::error::{ErrorKind, Location};
 use keiko_model::mesh::{MeshLimits, check_solid, load_mesh, mass_properties, mesh_from_arrays};
 use keiko_model::robot::Mesh;
 
-use crate::support::folder;
+use crate::support::{Stopwatch, folder};
 
 const DEADLINE: Duration = Duration::from_secs(2);
 
 fn refuse_file(path: &Path) -> Error {
-    let start = Instant::now();
+    let start = Stopwatch::start();
     let error = load_mesh(path, DVec3::ONE, &MeshLimits::default()).unwrap_err();
     assert!(start.elapsed() < DEADLINE, "{} took {:?}", path.display(), start.elapsed());
     assert_eq!(error.location.file, path, "{error}");

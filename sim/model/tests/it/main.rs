@@ -1,4 +1,5 @@
 //! One binary for all integration tests of the crate.
+#![allow(clippy::unwrap_used, reason = "a test that lacks what it needs should fail where it stands")]
 
 mod hostile_mesh;
 mod hostile_urdf;

@@ -1,6 +1,7 @@
 //! What several tests need: numbers that look random and folders to write to.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 /// A counter hashed to numbers (splitmix64): the same on each machine.
 pub struct Random(pub u64);
@@ -42,4 +43,42 @@ pub fn folder(name: &str) -> PathBuf {
     let _ = std::fs::remove_dir_all(&path);
     std::fs::create_dir_all(&path).unwrap();
     path
+}
+
+/// Time that this thread works, so that a deadline means the same on a busy machine; elsewhere than on Linux the
+/// time that passes.
+pub struct Stopwatch {
+    start: Instant,
+    start_cpu: Option<Duration>,
+}
+
+impl Stopwatch {
+    /// Starts now.
+    pub fn start() -> Self {
+        Self { start: Instant::now(), start_cpu: thread_cpu() }
+    }
+
+    /// Time since the start.
+    pub fn elapsed(&self) -> Duration {
+        match (thread_cpu(), self.start_cpu) {
+            (Some(now), Some(start)) => now - start,
+            _ => self.start.elapsed(),
+        }
+    }
+}
+
+/// Nanoseconds on a processor, the first number that the kernel's scheduler tells of a thread.
+fn thread_cpu() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
+}
+
+#[test]
+fn the_stopwatch_runs() {
+    let watch = Stopwatch::start();
+    let mut random = Random(1);
+    while watch.start.elapsed() < Duration::from_millis(50) {
+        std::hint::black_box(random.bits());
+    }
+    assert!(watch.elapsed() > Duration::ZERO);
 }

@@ -198,7 +198,7 @@ impl Reader<'_> {
     pub(super) fn add_mimics(&mut self, tree: &Tree<'_>) -> Result<()> {
         let scalar = self.model.joints.iter().enumerate().filter(|(_, j)| j.kind.num_dofs() == 1);
         let by_name: HashMap<String, usize> = scalar.map(|(index, j)| (j.name.clone(), index)).collect();
-        let mut leader_of: Vec<Option<usize>> = vec![None; self.model.joints.len()];
+        let mut leader_of = vec![None; self.model.joints.len()];
         for source in &tree.joints {
             let Some(mimic) = source.element.child("mimic") else { continue };
             let Some(&joint) = by_name.get(source.name) else { continue };
@@ -210,12 +210,7 @@ impl Reader<'_> {
                 let known = by_name.keys().map(String::as_str);
                 return Err(name.error(ErrorKind::Structure, message).nearest(&name.value, known));
             };
-            leader_of[joint] = Some(other);
-            if leads_back(&leader_of, joint) {
-                return Err(name
-                    .error(ErrorKind::Structure, format!("joint `{}` follows itself", source.name))
-                    .allowed("`mimic` must lead to a joint that follows no other"));
-            }
+            leader_of[joint] = Some((other, name));
             let multiplier = mimic.f64("multiplier")?.unwrap_or(1.0);
             let offset = mimic.f64("offset")?.unwrap_or(0.0);
             self.model.equalities.push(Equality {
@@ -229,21 +224,34 @@ impl Reader<'_> {
                 active: true,
             });
         }
-        Ok(())
+        match cycle(&leader_of) {
+            Some((joint, name)) => Err(name
+                .error(
+                    ErrorKind::Structure,
+                    format!("joint `{}` follows itself", self.model.joints[joint].name),
+                )
+                .allowed("`mimic` must lead to a joint that follows no other")),
+            None => Ok(()),
+        }
     }
 }
 
-/// Whether the chain of leaders from `start` comes back to it. Asked after each new leader, so that no other cycle
-/// can be there to be caught in.
-fn leads_back(leader_of: &[Option<usize>], start: usize) -> bool {
-    let mut joint = start;
-    while let Some(leader) = leader_of[joint] {
-        if leader == start {
-            return true;
+/// A joint whose chain of leaders comes back to it. Each joint is climbed from once.
+fn cycle<T: Copy>(leader_of: &[Option<(usize, T)>]) -> Option<(usize, T)> {
+    // The start from which each joint was first climbed over.
+    let mut climbed_from = vec![None; leader_of.len()];
+    for start in 0..leader_of.len() {
+        let mut joint = start;
+        while let Some((leader, source)) = leader_of[joint] {
+            match climbed_from[joint] {
+                Some(from) if from == start => return Some((joint, source)),
+                Some(_) => break,
+                None => climbed_from[joint] = Some(start),
+            }
+            joint = leader;
         }
-        joint = leader;
     }
-    false
+    None
 }
 
 fn axis(element: &Element) -> Result<DVec3> {
