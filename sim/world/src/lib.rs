@@ -1,11 +1,18 @@
 //! The world: a bevy_ecs map of a scene, and executors that step many copies of it.
 
+pub mod components;
 pub mod executor;
 pub mod field;
 pub mod kinematics;
 pub mod rapier;
+pub mod replay;
+pub mod rng;
+pub mod schedule;
+pub mod simulation;
 pub mod verify;
 
 pub use executor::{BatchState, EnvParameters, Executor, Fault, FaultCause, SnapshotError};
 pub use field::Field;
 pub use rapier::{PhysicsOptions, RapierExecutor};
+pub use rng::EnvRng;
+pub use simulation::Simulation;

@@ -79,11 +79,6 @@ impl Links {
         }
         parent
     }
-
-    /// Whether a link moves another one.
-    pub fn has_children(&self, link: usize) -> bool {
-        self.links.iter().skip(1).any(|l| l.parent == link)
-    }
 }
 
 /// Mass distribution of a link about its own frame.

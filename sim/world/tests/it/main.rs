@@ -1,3 +1,10 @@
-//! Integration tests of the world.
+//! The world against closed forms, itself, and hostile state.
 
+mod actuation;
+mod bench;
+mod contact;
+mod determinism;
+mod ecs;
+mod motion;
+mod robots;
 mod truth;
