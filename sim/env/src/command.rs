@@ -9,7 +9,7 @@ use keiko_model::task::Command;
 
 use crate::action::chain_joints;
 use crate::bind::{Binder, ScalarJoint};
-use crate::draw::{Draw, Purpose};
+use crate::draw::{Draw, Purpose, Who};
 
 /// Draws of joint angles before the default pose's point is taken.
 const MAX_TRIES: usize = 64;
@@ -146,7 +146,7 @@ impl Reachable {
         let poses = forward_kinematics(&scene.model, &scene.default_qpos);
         let floor = chain.iter().map(|body| min_height.min(poses[*body].position.z) - 1e-6).collect();
         let reachable = Self { scene: scene.clone(), joints, chain, floor, min_height, min_radius };
-        let mut draw = Draw::new(0, 0, 0, Purpose::Command, 0, 0);
+        let mut draw = Who { seed: 0, env: 0, episode: 0 }.draw(Purpose::Command, 0, 0);
         if (0..16 * MAX_TRIES).all(|_| reachable.attempt(&mut draw).is_none()) {
             let message = format!(
                 "no pose near the default puts the end effector over {min_height} m and {min_radius} m from the axis"

@@ -3,14 +3,13 @@
 use bevy_ecs::prelude::Resource;
 use keiko_model::TaskSpec;
 use keiko_model::compose::Scene;
+use keiko_world::schedule::ResetMask;
 use keiko_world::{BatchState, EnvParameters, Fault, FaultCause, Field};
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{EpisodeEnd, StepOutput};
-use crate::draw::Purpose;
+use crate::draw::{Purpose, Who};
 use crate::memory::{Memory, MemoryLayout};
-use crate::randomize::Who;
-use crate::replay::{Recorder, Replay};
 use crate::rules::Rules;
 use crate::terms::{TOUCH_FORCE, View};
 
@@ -52,10 +51,8 @@ pub enum Breakage {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Running {
     pub memory: Memory,
-    pub parameters: EnvParameters,
     pub output: StepOutput,
     pub faults: FaultCounts,
-    pub recorder: Option<Recorder>,
 }
 
 /// A task on its batch: rules, memory and scratch space.
@@ -65,12 +62,9 @@ pub(crate) struct Episodes {
     pub running: Running,
     pub seed: u64,
     /// Index over the whole run of the first environment of this batch.
-    pub first_env: u64,
+    pub first_env: u32,
     /// Environments to restart `[num_envs]`.
     pub restart: Vec<bool>,
-    /// Start of the episodes of environments in `restart` `[nq]`, `[nv]`.
-    pub start_qpos: Field,
-    pub start_qvel: Field,
     broken: Vec<Option<Breakage>>,
     raw: Field,
     weighted: Field,
@@ -83,8 +77,7 @@ impl Episodes {
         task: &TaskSpec,
         scene: &Scene,
         seed: u64,
-        first_env: u64,
-        record: bool,
+        first_env: u32,
     ) -> Self {
         let n = rules.spec.num_envs;
         let model = &scene.model;
@@ -107,18 +100,10 @@ impl Episodes {
             episodes: Vec::new(),
         };
         Self {
-            running: Running {
-                memory,
-                parameters: EnvParameters::identity(model, n),
-                output,
-                faults: FaultCounts::default(),
-                recorder: record.then(|| Recorder::new(n)),
-            },
+            running: Running { memory, output, faults: FaultCounts::default() },
             seed,
             first_env,
             restart: vec![false; n],
-            start_qpos: Field::zeros(model.num_qpos(), n),
-            start_qvel: Field::zeros(model.num_dofs(), n),
             broken: vec![None; n],
             raw: Field::zeros(task.reward.len(), n),
             weighted: Field::zeros(task.reward.len(), n),
@@ -131,8 +116,14 @@ impl Episodes {
         self.rules.spec.num_envs
     }
 
+    /// Name of the file about what an environment is doing.
+    pub fn episode_name(&self, env: usize) -> String {
+        let (who, step) = (self.who(env), self.running.memory.step[env]);
+        format!("fault-env{}-episode{}-step{step}", who.env, who.episode)
+    }
+
     fn who(&self, env: usize) -> Who {
-        Who { seed: self.seed, env: self.first_env + env as u64, episode: self.running.memory.episode[env] }
+        Who { seed: self.seed, env: self.first_env.wrapping_add(env as u32), episode: self.running.memory.episode[env] }
     }
 
     /// Phase act: clips the actions and writes the controls. The pushes that are due come back as a mask and
@@ -144,9 +135,6 @@ impl Episodes {
         ctrl: &mut Field,
     ) -> Option<(Vec<bool>, Field)> {
         let n = self.num_envs();
-        if let Some(recorder) = &mut self.running.recorder {
-            recorder.record(actions);
-        }
         let memory = &mut self.running.memory;
         std::mem::swap(&mut memory.previous_action, &mut memory.action);
         memory.action.as_mut_slice().copy_from_slice(actions.as_slice());
@@ -181,8 +169,8 @@ impl Episodes {
     }
 
     /// Phase reward: counts the step, decides what ended, sums rewards, and computes the last observations of
-    /// the episodes that end.
-    pub fn judge(&mut self, state: &BatchState, faults: &[Fault]) -> Vec<Replay> {
+    /// the episodes that end. What broke comes back.
+    pub fn judge(&mut self, state: &BatchState, faults: &[Fault]) -> Vec<(usize, Breakage)> {
         for fault in faults {
             self.broken[fault.env] = Some(match fault.cause {
                 FaultCause::NonFinite => Breakage::NonFinite,
@@ -304,16 +292,16 @@ impl Episodes {
         }
     }
 
-    /// Flags and statistics of what ended; the replays of what broke.
+    /// Flags and statistics of what ended; what broke.
     fn end_episodes(
         &mut self,
         state: &BatchState,
         terminated: &[bool],
         cause: &[Option<usize>],
-    ) -> Vec<Replay> {
+    ) -> Vec<(usize, Breakage)> {
         let max_steps = self.rules.spec.max_episode_steps;
         let mut episodes = Vec::new();
-        let mut replays = Vec::new();
+        let mut broke = Vec::new();
         for env in 0..self.num_envs() {
             let broken = self.broken[env];
             let out_of_time = self.running.memory.step[env] >= max_steps;
@@ -326,14 +314,14 @@ impl Episodes {
             match broken {
                 Some(breakage) => {
                     self.count_fault(breakage);
-                    replays.extend(self.replay(env, breakage));
+                    broke.push((env, breakage));
                 }
                 None if self.restart[env] => episodes.push(self.episode_end(state, terminated, cause, env)),
                 None => {}
             }
         }
         self.running.output.episodes = episodes;
-        replays
+        broke
     }
 
     fn count_fault(&mut self, breakage: Breakage) {
@@ -344,21 +332,6 @@ impl Episodes {
             Breakage::Action => &mut faults.action,
             Breakage::Output => &mut faults.output,
         } += 1;
-    }
-
-    fn replay(&self, env: usize, breakage: Breakage) -> Option<Replay> {
-        let who = self.who(env);
-        let actions = self.running.recorder.as_ref()?.actions(env).to_vec();
-        Some(Replay {
-            seed: who.seed,
-            env: who.env,
-            episode: who.episode,
-            step: self.running.memory.step[env],
-            cause: breakage,
-            num_actions: self.rules.spec.actions.len(),
-            actions,
-            scene: String::new(),
-        })
     }
 
     fn episode_end(
@@ -381,29 +354,21 @@ impl Episodes {
         }
     }
 
-    /// Phase reset, before the physics: draws the start of a new episode where `restart`.
-    pub fn draw_starts(&mut self) {
+    /// Marks what restarts for the physics, and draws where and with which parameters it starts.
+    pub fn draw_starts(&mut self, reset: &mut ResetMask, parameters: &mut EnvParameters) {
+        reset.mask.copy_from_slice(&self.restart);
         for env in (0..self.num_envs()).filter(|env| self.restart[*env]).collect::<Vec<_>>() {
             self.running.memory.episode[env] += 1;
             self.running.memory.clear(env);
             let who = self.who(env);
-            self.rules.randomizer.start(
-                who,
-                env,
-                &mut self.start_qpos,
-                &mut self.start_qvel,
-                &mut self.running.parameters,
-            );
+            self.rules.randomizer.start(who, env, &mut reset.qpos, &mut reset.qvel, parameters);
             for (index, push) in self.rules.randomizer.pushes.iter().enumerate() {
                 self.running.memory.next_push[index][env] = push.next(who, index, 0);
             }
             for index in 0..self.rules.commands.len() {
                 self.draw_command(index, env);
             }
-            self.rules.actions.reset_targets(&mut self.running.memory, &self.start_qpos, env);
-            if let Some(recorder) = &mut self.running.recorder {
-                recorder.clear(env);
-            }
+            self.rules.actions.reset_targets(&mut self.running.memory, &reset.qpos, env);
         }
     }
 

@@ -8,7 +8,7 @@ use keiko_model::task::Randomization;
 use keiko_world::{EnvParameters, Field};
 
 use crate::bind::{Binder, ScalarJoint};
-use crate::draw::{Draw, Purpose};
+use crate::draw::{Draw, MAX_STREAMS, Purpose, Who};
 
 /// A randomisation term with its names resolved.
 enum Bound {
@@ -40,20 +40,6 @@ pub(crate) struct Randomizer {
     default_qpos: Vec<f64>,
 }
 
-/// Who draws: the environment of the whole run and its episode.
-#[derive(Clone, Copy)]
-pub(crate) struct Who {
-    pub seed: u64,
-    pub env: u64,
-    pub episode: u64,
-}
-
-impl Who {
-    pub fn draw(self, purpose: Purpose, index: usize, step: u32) -> Draw {
-        Draw::new(self.seed, self.env, self.episode, purpose, index, step)
-    }
-}
-
 impl Randomizer {
     pub fn bind(binder: &Binder<'_>, control_dt: f64) -> Result<Self> {
         let mut this =
@@ -76,6 +62,9 @@ impl Randomizer {
                 }
                 term => this.terms.push(bind_term(binder, term, &path)?),
             }
+        }
+        if this.terms.len() > MAX_STREAMS || 2 * this.pushes.len() > MAX_STREAMS {
+            return Err(binder.error(ErrorKind::Limit, "randomize", "too many terms").allowed("at most 64, and 32 pushes"));
         }
         Ok(this)
     }

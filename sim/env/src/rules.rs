@@ -9,8 +9,8 @@ use crate::action::ActionMap;
 use crate::bind::Binder;
 use crate::command::BoundCommand;
 use crate::contract::{EnvSpec, GroupSpec};
-use crate::draw::{Draw, Purpose};
-use crate::randomize::{Randomizer, Who};
+use crate::draw::{Draw, MAX_STREAMS, Purpose, Who};
+use crate::randomize::Randomizer;
 use crate::terms::success::Holds;
 use crate::terms::{View, observe, reward, success, terminate};
 
@@ -54,6 +54,11 @@ impl Rules {
             return Err(binder
                 .error(ErrorKind::Limit, "episode.seconds", &format!("{steps} control steps"))
                 .allowed(format!("at most {MAX_EPISODE_STEPS}")));
+        }
+        for (table, count) in [("observe", task.observe.len()), ("command", task.command.len())] {
+            if count > MAX_STREAMS {
+                return Err(binder.error(ErrorKind::Limit, table, "too many entries").allowed("at most 64"));
+            }
         }
         let actions = ActionMap::bind(&binder)?;
         let (groups, observations) = bind_groups(&binder, &actions)?;

@@ -3,16 +3,18 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bevy_ecs::prelude::*;
 use keiko_model::TaskSpec;
 use keiko_model::compose::Scene;
 use keiko_model::error::{Error, ErrorKind};
 use keiko_world::rapier::{PhysicsOptions, RapierExecutor};
-use keiko_world::{BatchState, Executor, Fault, Field, SnapshotError};
+use keiko_world::replay::{ReplayInfo, ReplayRing, write_replay};
+use keiko_world::schedule::{Control, Faults, Phase, Physics, ResetMask};
+use keiko_world::{BatchState, EnvParameters, Field, Simulation, SnapshotError};
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{EnvSpec, StepOutput, VecEnv};
 use crate::episodes::{Episodes, FaultCounts, Running};
-use crate::replay::Replay;
 use crate::rules::Rules;
 
 /// How many environments, and how they are run.
@@ -28,7 +30,7 @@ pub struct EnvOptions {
     pub replay_dir: Option<PathBuf>,
     /// Index over the whole run of the first environment: environment `i` of this batch draws what
     /// environment `first_env + i` of one large batch draws.
-    pub first_env: u64,
+    pub first_env: u32,
 }
 
 impl Default for EnvOptions {
@@ -37,16 +39,24 @@ impl Default for EnvOptions {
     }
 }
 
-/// `num_envs` copies of a task that step together.
+/// Actions of the next step `[num_actions, num_envs]`.
+#[derive(Resource)]
+struct Actions(Field);
+
+/// Where replays of broken environments go, and what is said in them.
+#[derive(Resource)]
+struct ReplayTo {
+    folder: Option<PathBuf>,
+    info: ReplayInfo,
+    sizes: [usize; 3],
+    lost: Vec<String>,
+}
+
+/// `num_envs` copies of a task that step together: a [`Simulation`] with the task's systems in its schedule.
 pub struct TaskEnv {
-    episodes: Episodes,
-    executor: Box<dyn Executor>,
-    state: BatchState,
-    ctrl: Field,
+    simulation: Simulation,
     pool: Option<Arc<rayon::ThreadPool>>,
-    replay_dir: Option<PathBuf>,
     scene: Scene,
-    scene_toml: String,
     notes: Vec<String>,
 }
 
@@ -58,7 +68,7 @@ impl TaskEnv {
     pub fn new(task: &TaskSpec, options: &EnvOptions) -> Result<Self, Error> {
         let (scene, report) = Scene::load(task)?;
         let mut env = Self::with_scene(task, scene, options)?;
-        env.notes.extend(report.entries.iter().map(ToString::to_string));
+        env.notes.extend(report.entries.iter().filter(|loss| !loss.visual).map(ToString::to_string));
         Ok(env)
     }
 
@@ -71,11 +81,10 @@ impl TaskEnv {
         if options.num_envs == 0 {
             return Err(refuse(ErrorKind::Value, "a batch of 0 environments".to_owned()));
         }
-        let physics = physics_options(task);
-        let executor = RapierExecutor::new(&scene.model, options.num_envs, physics)
+        let rules = Rules::bind(task, &scene, options.num_envs)?;
+        let executor = RapierExecutor::new(&scene.model, options.num_envs, physics_options(task))
             .map_err(|error| refuse(ErrorKind::Unsupported, error.to_string()))?;
-        let notes =
-            executor.unsupported().iter().map(|note| format!("{}: {}", note.element, note.what)).collect();
+        let notes = executor.unsupported().iter().map(|note| format!("{}: {}", note.element, note.what)).collect();
         let pool = match options.threads {
             Some(threads) => Some(Arc::new(
                 rayon::ThreadPoolBuilder::new()
@@ -85,19 +94,16 @@ impl TaskEnv {
             )),
             None => None,
         };
-        let rules = Rules::bind(task, &scene, options.num_envs)?;
-        let record = options.replay_dir.is_some();
-        let mut env = Self {
-            episodes: Episodes::new(rules, task, &scene, options.seed, options.first_env, record),
-            executor: Box::new(executor),
-            state: BatchState::new(&scene.model, options.num_envs),
-            ctrl: Field::zeros(scene.model.actuators.len(), options.num_envs),
-            pool,
-            replay_dir: options.replay_dir.clone(),
-            scene,
-            scene_toml: task.to_toml(),
-            notes,
-        };
+        let mut simulation = Simulation::new(Arc::new(scene.model.clone()), Box::new(executor));
+        simulation.world.insert_resource(Actions(Field::zeros(rules.spec.actions.len(), options.num_envs)));
+        simulation.world.insert_resource(replay_to(task, &scene, options));
+        simulation.world.insert_resource(Episodes::new(rules, task, &scene, options.seed, options.first_env));
+        simulation.schedule.add_systems((
+            act.in_set(Phase::Act),
+            (judge, restart).chain().in_set(Phase::Reward),
+            observe.in_set(Phase::Observe),
+        ));
+        let mut env = Self { simulation, pool, scene, notes };
         env.reset(None);
         Ok(env)
     }
@@ -109,12 +115,22 @@ impl TaskEnv {
 
     /// The state of the physics.
     pub fn state(&self) -> &BatchState {
-        &self.state
+        self.simulation.state()
+    }
+
+    /// The world: entities, resources and the schedule, for recorders and plug-ins.
+    pub fn simulation_mut(&mut self) -> &mut Simulation {
+        &mut self.simulation
     }
 
     /// Commands, three rows each, in the order of the scene file `[3 num_commands, num_envs]`.
     pub fn commands(&self) -> &Field {
-        &self.episodes.running.memory.command
+        &self.episodes().running.memory.command
+    }
+
+    /// Factors that are drawn for each environment.
+    pub fn parameters(&self) -> &EnvParameters {
+        self.simulation.world.resource::<EnvParameters>()
     }
 
     /// What the robot file or the physics leaves out or approximates, for people.
@@ -122,51 +138,81 @@ impl TaskEnv {
         &self.notes
     }
 
+    /// Replay files that could not be written, for people.
+    pub fn lost_replays(&self) -> &[String] {
+        &self.simulation.world.resource::<ReplayTo>().lost
+    }
+
     /// Environments that broke, by cause.
     pub fn faults(&self) -> FaultCounts {
-        self.episodes.running.faults
+        self.episodes().running.faults
     }
 
-    /// Sets the episode counter of an environment and starts that episode: the start of a replay.
-    pub fn start_episode(&mut self, env: usize, episode: u64) {
-        self.episodes.running.memory.episode[env] = episode.saturating_sub(1);
-        let mut mask = vec![false; self.episodes.num_envs()];
-        mask[env] = true;
-        self.reset(Some(&mask));
+    fn episodes(&self) -> &Episodes {
+        self.simulation.world.resource::<Episodes>()
     }
+}
 
-    /// Restarts the environments in `episodes.restart`.
-    fn restart(&mut self) {
-        if !self.episodes.restart.iter().any(|restart| *restart) {
-            return;
-        }
-        self.episodes.draw_starts();
-        let Self { episodes, executor, state, pool, .. } = self;
-        let Episodes { restart, start_qpos, start_qvel, running, .. } = episodes;
-        within(pool.as_deref(), || {
-            executor.reset(restart, start_qpos, start_qvel, &running.parameters, state)
+/// Phase act: controls from actions, and pushes.
+fn act(
+    mut episodes: ResMut<Episodes>,
+    actions: Res<Actions>,
+    mut control: ResMut<Control>,
+    mut physics: ResMut<Physics>,
+    mut state: ResMut<BatchState>,
+) {
+    if let Some((mask, delta)) = episodes.act(&actions.0, &state, &mut control.0) {
+        physics.0.add_velocity(&mask, &delta, &mut state);
+    }
+}
+
+/// Phase reward: rewards, ends, and replays of what broke; a full disk must not stop the others.
+fn judge(
+    mut episodes: ResMut<Episodes>,
+    state: Res<BatchState>,
+    faults: Res<Faults>,
+    ring: Res<ReplayRing>,
+    mut to: ResMut<ReplayTo>,
+) {
+    let broke = episodes.judge(&state, &faults.0);
+    let Some(folder) = to.folder.clone() else { return };
+    for (env, breakage) in broke {
+        let path = folder.join(format!("{}.safetensors", episodes.episode_name(env)));
+        let info = ReplayInfo {
+            env: u64::from(episodes.first_env) + env as u64,
+            cause: format!("{breakage:?}"),
+            seed: episodes.seed,
+            step: state.steps[env],
+            ..to.info.clone()
+        };
+        let written = std::fs::create_dir_all(&folder).map_err(|error| error.to_string()).and_then(|()| {
+            write_replay(&path, &ring.extract(env, info), to.sizes).map_err(|error| error.to_string())
         });
+        to.lost.extend(written.err());
     }
+}
 
-    fn step_physics(&mut self, pushes: Option<(Vec<bool>, Field)>) -> Vec<Fault> {
-        let Self { executor, state, ctrl, pool, .. } = self;
-        within(pool.as_deref(), || {
-            if let Some((mask, delta)) = pushes {
-                executor.add_velocity(&mask, &delta, state);
-            }
-            executor.step(ctrl, state)
-        })
-    }
+/// Still phase reward: marks what restarts, and where.
+fn restart(mut episodes: ResMut<Episodes>, mut reset: ResMut<ResetMask>, mut parameters: ResMut<EnvParameters>) {
+    episodes.draw_starts(&mut reset, &mut parameters);
+}
 
-    /// Writes the replays of environments that broke; a disk that is full must not stop the others.
-    fn write_replays(&mut self, replays: Vec<Replay>) {
-        let Some(folder) = &self.replay_dir else { return };
-        for mut replay in replays {
-            replay.scene.clone_from(&self.scene_toml);
-            if let Err(error) = replay.write(folder) {
-                self.notes.push(format!("replay lost: {error}"));
-            }
-        }
+/// Phase observe.
+fn observe(mut episodes: ResMut<Episodes>, state: Res<BatchState>) {
+    episodes.observe(&state);
+}
+
+fn replay_to(task: &TaskSpec, scene: &Scene, options: &EnvOptions) -> ReplayTo {
+    let model = &scene.model;
+    ReplayTo {
+        folder: options.replay_dir.clone(),
+        info: ReplayInfo {
+            scene: task.to_toml(),
+            joints: model.joints.iter().map(|joint| joint.name.clone()).collect(),
+            ..ReplayInfo::default()
+        },
+        sizes: [model.num_qpos(), model.num_dofs(), model.actuators.len()],
+        lost: Vec::new(),
     }
 }
 
@@ -190,70 +236,76 @@ fn physics_options(task: &TaskSpec) -> PhysicsOptions {
 
 impl VecEnv for TaskEnv {
     fn spec(&self) -> &EnvSpec {
-        &self.episodes.rules.spec
+        &self.episodes().rules.spec
     }
 
     fn reset(&mut self, mask: Option<&[bool]>) {
-        match mask {
-            Some(mask) => self.episodes.restart.copy_from_slice(mask),
-            None => self.episodes.restart.fill(true),
-        }
-        self.restart();
-        self.episodes.observe_reset(&self.state);
+        let Self { simulation, pool, .. } = self;
+        within(pool.as_deref(), || {
+            simulation.world.resource_scope(|world, mut episodes: Mut<Episodes>| {
+                match mask {
+                    Some(mask) => episodes.restart.copy_from_slice(mask),
+                    None => episodes.restart.fill(true),
+                }
+                world.resource_scope(|world, mut reset: Mut<ResetMask>| {
+                    episodes.draw_starts(&mut reset, &mut world.resource_mut::<EnvParameters>());
+                });
+            });
+            simulation.reset_marked();
+            simulation.world.resource_scope(|world, mut episodes: Mut<Episodes>| {
+                episodes.observe_reset(world.resource::<BatchState>());
+            });
+        });
     }
 
     fn step(&mut self, actions: &Field) {
-        let pushes = self.episodes.act(actions, &self.state, &mut self.ctrl);
-        let faults = self.step_physics(pushes);
-        let replays = self.episodes.judge(&self.state, &faults);
-        self.write_replays(replays);
-        self.restart();
-        self.episodes.observe(&self.state);
+        let Self { simulation, pool, .. } = self;
+        simulation.world.resource_mut::<Actions>().0.as_mut_slice().copy_from_slice(actions.as_slice());
+        within(pool.as_deref(), || simulation.step());
     }
 
     fn output(&self) -> &StepOutput {
-        &self.episodes.running.output
+        &self.episodes().running.output
     }
 
     fn save(&self) -> Vec<u8> {
+        let episodes = self.episodes();
         let snapshot = Snapshot {
             spec: self.spec().clone(),
-            seed: self.episodes.seed,
-            first_env: self.episodes.first_env,
-            physics: self.executor.save(),
-            state: StateParts::of(&self.state),
-            running: self.episodes.running.clone(),
+            seed: episodes.seed,
+            first_env: episodes.first_env,
+            physics: self.simulation.world.resource::<Physics>().0.save(),
+            state: StateParts::of(self.state()),
+            parameters: self.parameters().clone(),
+            running: episodes.running.clone(),
         };
         postcard::to_stdvec(&snapshot).expect("a snapshot holds only what postcard can hold")
     }
 
     fn load(&mut self, bytes: &[u8]) -> Result<(), SnapshotError> {
         let refuse = |message: &str| SnapshotError(message.to_owned());
-        let snapshot: Snapshot =
-            postcard::from_bytes(bytes).map_err(|error| SnapshotError(error.to_string()))?;
+        let snapshot: Snapshot = postcard::from_bytes(bytes).map_err(|error| SnapshotError(error.to_string()))?;
+        let episodes = self.episodes();
         if snapshot.spec != *self.spec() {
             return Err(refuse("it is of another task, or of another number of environments"));
         }
-        if (snapshot.seed, snapshot.first_env) != (self.episodes.seed, self.episodes.first_env) {
+        if (snapshot.seed, snapshot.first_env) != (episodes.seed, episodes.first_env) {
             return Err(refuse("it is of another seed"));
         }
-        let mut running = snapshot.running;
-        if !running.memory.same_layout(&self.episodes.running.memory)
-            || !same_outputs(&running.output, &self.episodes.running.output)
-            || !snapshot.state.same_layout(&StateParts::of(&self.state))
-            || running.recorder.as_ref().is_some_and(|r| r.num_envs() != self.spec().num_envs)
+        if !snapshot.running.memory.same_layout(&episodes.running.memory)
+            || !same_outputs(&snapshot.running.output, &episodes.running.output)
+            || !snapshot.state.same_layout(&StateParts::of(self.state()))
+            || !same_parameters(&snapshot.parameters, self.parameters())
         {
             return Err(refuse("its arrays have other shapes"));
         }
-        // Whether episodes are recorded is this run's choice; what was recorded before is kept.
-        running.recorder = match (&self.replay_dir, running.recorder) {
-            (None, _) => None,
-            (Some(_), Some(recorder)) => Some(recorder),
-            (Some(_), None) => Some(crate::replay::Recorder::new(self.spec().num_envs)),
-        };
-        self.executor.load(&snapshot.physics)?;
-        self.state = snapshot.state.into_state();
-        self.episodes.running = running;
+        let world = &mut self.simulation.world;
+        world.resource_mut::<Physics>().0.load(&snapshot.physics)?;
+        *world.resource_mut::<BatchState>() = snapshot.state.into_state();
+        *world.resource_mut::<EnvParameters>() = snapshot.parameters;
+        world.resource_mut::<Episodes>().running = snapshot.running;
+        let all = vec![true; snapshot.spec.num_envs];
+        world.resource_mut::<ReplayRing>().reset(&all);
         Ok(())
     }
 
@@ -267,9 +319,10 @@ impl VecEnv for TaskEnv {
 struct Snapshot {
     spec: EnvSpec,
     seed: u64,
-    first_env: u64,
+    first_env: u32,
     physics: Vec<u8>,
     state: StateParts,
+    parameters: EnvParameters,
     running: Running,
 }
 
@@ -339,6 +392,14 @@ fn same_outputs(a: &StepOutput, b: &StepOutput) -> bool {
         let flags =
             [output.terminated.len(), output.truncated.len(), output.invalid.len(), output.reward.len()];
         (fields, flags)
+    };
+    sizes(a) == sizes(b)
+}
+
+fn same_parameters(a: &EnvParameters, b: &EnvParameters) -> bool {
+    let sizes = |p: &EnvParameters| {
+        [&p.mass_scale, &p.friction_scale, &p.stiffness_scale, &p.damping_scale, &p.strength_scale, &p.delay]
+            .map(|field| (field.num_envs(), field.as_slice().len()))
     };
     sizes(a) == sizes(b)
 }
