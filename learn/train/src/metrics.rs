@@ -1,5 +1,6 @@
 //! `metrics.jsonl`: one JSON object a line, `{"step":3,"Train/mean_reward":1.5,...}`.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -134,20 +135,29 @@ fn step_of(line: &[u8]) -> Option<u64> {
     value.get("step")?.as_u64()
 }
 
-/// Reads a metrics file back: step and scalars of each line. A torn last line and lines that are not JSON
-/// objects with a step are left out.
+/// One line of a metrics file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricsLine {
+    /// Step.
+    pub step: u64,
+    /// Name and value, by name; a value that was not finite is NaN.
+    pub scalars: BTreeMap<String, f64>,
+}
+
+/// Reads a metrics file back. A torn last line and lines that are not JSON objects with a step are left out.
 ///
 /// # Errors
 /// The file cannot be read.
-pub fn read_metrics(path: &Path) -> Result<Vec<(u64, Vec<(String, f64)>)>> {
+pub fn read_metrics(path: &Path) -> Result<Vec<MetricsLine>> {
     let text = std::fs::read(path).map_err(StorageError::io("read", path))?;
     let lines = text.split_inclusive(|&c| c == b'\n').filter(|line| line.ends_with(b"\n"));
     Ok(lines.filter_map(parse_line).collect())
 }
 
-fn parse_line(line: &[u8]) -> Option<(u64, Vec<(String, f64)>)> {
+fn parse_line(line: &[u8]) -> Option<MetricsLine> {
     let map: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(line).ok()?;
     let step = map.get("step")?.as_u64()?;
     let scalars = map.into_iter().filter(|(name, _)| name != "step");
-    Some((step, scalars.map(|(name, value)| (name, value.as_f64().unwrap_or(f64::NAN))).collect()))
+    let scalars = scalars.map(|(name, value)| (name, value.as_f64().unwrap_or(f64::NAN))).collect();
+    Some(MetricsLine { step, scalars })
 }

@@ -7,9 +7,12 @@ mod manifests;
 
 use std::path::Path;
 
+/// Finds what breaks a rule in the project under a folder, or says why it could not look.
+type Check = fn(&Path) -> Result<Vec<String>, String>;
+
 /// Checks all rules and prints what breaks them; whether nothing does.
 pub fn run(root: &Path) -> bool {
-    let rules: [(&str, fn(&Path) -> Result<Vec<String>, String>); 4] = [
+    let rules: [(&str, Check); 4] = [
         ("layers", layers::check),
         ("manifests", manifests::check),
         ("files", files::check),
