@@ -11,7 +11,7 @@ use super::names::Target;
 use super::option::unsupported;
 use super::{Reader, inertia};
 use crate::Pose;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Location, Result};
 use crate::import::xml::Element;
 use crate::mesh::{self, MeshInertia, MeshLimits};
 use crate::robot::{HeightField, Mesh};
@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
             scale = source.vec3("scale")?.unwrap_or(scale);
             source.get("maxhullvert");
             match source.keyword("inertia", &["convex", "legacy", "exact", "shell"])? {
-                Some(0) => return Err(unsupported(source, "the inertia of a mesh's convex hull")),
+                Some(0) => rule = MeshInertia::Convex,
                 Some(1) => rule = MeshInertia::Legacy,
                 Some(2) => rule = MeshInertia::Exact,
                 Some(_) => rule = MeshInertia::Shell,
@@ -132,9 +132,13 @@ impl<'a> Reader<'a> {
         if let Some(file) = e.get("file") {
             let path = self.asset_file(e, &file.value);
             let extension = path.extension().map(|x| x.to_string_lossy().to_lowercase()).unwrap_or_default();
+            if extension == "msh" {
+                let bytes = self.files.read(&path, self.limits.mesh_bytes, &file.location())?;
+                return read_msh(&bytes, &Location::file(path), &limits);
+            }
             if !mesh::MESH_EXTENSIONS.contains(&extension.as_str()) {
                 let message = format!("mesh format `.{extension}` of `{}`", file.value);
-                return Err(file.error(ErrorKind::Unsupported, message).allowed("STL and OBJ are read"));
+                return Err(file.error(ErrorKind::Unsupported, message).allowed("STL, OBJ and MSH are read"));
             }
             self.files.confine(&path, &file.location())?;
             return mesh::load_mesh(&path, DVec3::ONE, &limits);
@@ -165,9 +169,12 @@ impl<'a> Reader<'a> {
         mesh::mesh_from_arrays("", &vertices, &triangles, DVec3::ONE, &e.location(), &limits)
     }
 
+    /// Where an asset lies: in the asset folder, or beside the included file that names it.
     fn asset_file(&self, e: &Element, name: &str) -> std::path::PathBuf {
         let folder = e.file().parent().unwrap_or(Path::new("."));
-        locate(self.files, folder, &self.compiler.asset_path(name))
+        let path = locate(self.files, folder, &self.compiler.asset_path(name));
+        let beside = folder.join(name.replace('\\', "/"));
+        if !self.files.exists(&path) && self.files.exists(&beside) { beside } else { path }
     }
 
     fn read_height_field(&mut self, e: &'a Element) -> Result<()> {
@@ -274,6 +281,34 @@ impl<'a> Reader<'a> {
         }
         Ok((rows, cols, heights))
     }
+}
+
+/// MuJoCo's own mesh format: four counts, then vertices, normals, texture coordinates and triangles.
+fn read_msh(bytes: &[u8], at: &Location, limits: &MeshLimits) -> Result<Mesh> {
+    let word = |i: usize| bytes.get(4 * i..4 * i + 4).map_or([0; 4], |b| [b[0], b[1], b[2], b[3]]);
+    let count = |i: usize| i32::from_le_bytes(word(i)) as i64;
+    let [vertices, normals, texcoords, faces] = [count(0), count(1), count(2), count(3)];
+    let bad = || {
+        let message =
+            format!("{} bytes for {vertices} vertices and {faces} triangles are no MSH file", bytes.len());
+        Error::new(ErrorKind::Syntax, at.clone(), message)
+    };
+    let counts = [vertices, normals, texcoords, faces];
+    // 32-bit counts: their sum in 64 bits cannot overflow.
+    let words = 4 + 3 * vertices + 3 * normals + 2 * texcoords + 3 * faces;
+    if counts.iter().any(|n| *n < 0) || bytes.len() as i64 != 4 * words {
+        return Err(bad());
+    }
+    let float = |i: i64| f64::from(f32::from_le_bytes(word(i as usize)));
+    let points: Vec<[f64; 3]> = (0..vertices).map(|v| [0, 1, 2].map(|k| float(4 + 3 * v + k))).collect();
+    let first = words - 3 * faces;
+    let index = |i: i64| u32::from_le_bytes(word(i as usize));
+    let triangles: Vec<[u32; 3]> = (0..faces).map(|f| [0, 1, 2].map(|k| index(first + 3 * f + k))).collect();
+    if triangles.is_empty() {
+        let message = "a mesh of vertices without faces is not supported";
+        return Err(Error::new(ErrorKind::Unsupported, at.clone(), message));
+    }
+    mesh::mesh_from_arrays("", &points, &triangles, DVec3::ONE, at, limits)
 }
 
 fn transform(mesh: &mut Mesh, reference: Pose, scale: DVec3) {

@@ -101,7 +101,7 @@ impl<'a> Reader<'a> {
         self.gather(e, &place, weighs, &mut own)?;
         self.model.bodies[index].joints = first_joint..self.model.joints.len();
         self.check_joints(e, index)?;
-        let inertial = self.weigh(e, explicit, &own.geoms)?;
+        let inertial = self.weigh(e, explicit, &own.geoms, local)?;
         self.model.bodies[index].inertial = inertial;
         if own.align_free && own.children.is_empty() && self.model.bodies[index].joints.len() == 1 {
             self.align_to_inertia(
@@ -253,7 +253,13 @@ impl<'a> Reader<'a> {
         Ok(Some(Inertial { mass, pose: Pose::new(position, rotation), moments }))
     }
 
-    fn weigh(&self, body: &Element, explicit: Option<Inertial>, geoms: &[GeomMass]) -> Result<Inertial> {
+    fn weigh(
+        &self,
+        body: &Element,
+        explicit: Option<Inertial>,
+        geoms: &[GeomMass],
+        local: Pose,
+    ) -> Result<Inertial> {
         let compiler = &self.compiler;
         let [low, high] = compiler.inertia_group_range;
         let heavy = geoms.iter().filter(|g| (low..=high).contains(&g.group) && g.inertial.mass > EPSILON);
@@ -264,9 +270,13 @@ impl<'a> Reader<'a> {
             InertiaFromGeom::Auto => explicit.or_else(from_geoms),
             InertiaFromGeom::No => explicit,
         };
-        let mut inertial = chosen.unwrap_or(Inertial::ZERO);
+        // MuJoCo places the mass that `boundmass` gives to an empty body as far from it as the body from its parent.
+        let mut inertial = chosen.unwrap_or(Inertial { pose: local, ..Inertial::ZERO });
         inertial.mass = inertial.mass.max(compiler.bound_mass);
         inertial.moments = inertial.moments.max(DVec3::splat(compiler.bound_inertia));
+        if inertial.mass == 0.0 && inertial.moments == DVec3::ZERO {
+            return Ok(Inertial::ZERO);
+        }
         if !is_possible(inertial.moments) {
             if !compiler.balance_inertia {
                 let at = body.child("inertial").unwrap_or(body);

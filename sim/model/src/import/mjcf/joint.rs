@@ -100,6 +100,7 @@ struct JointSpec {
     friction_loss: f64,
     margin: f64,
     softness: Softness,
+    spring_damper: [f64; 2],
 }
 
 impl JointSpec {
@@ -120,6 +121,7 @@ impl JointSpec {
             friction_loss: 0.0,
             margin: 0.0,
             softness: Softness::default(),
+            spring_damper: [0.0; 2],
         }
     }
 
@@ -141,6 +143,15 @@ impl JointSpec {
             (&mut self.margin, "margin"),
         ] {
             *target = e.f64(name)?.unwrap_or(*target);
+        }
+        if let Some(pair) = e.array::<2>("springdamper")? {
+            if pair != [0.0; 2] && pair.iter().any(|x| *x <= 0.0) {
+                let message = format!("{}: `springdamper` is {} {}", e.describe(), pair[0], pair[1]);
+                return Err(e
+                    .error_at("springdamper", ErrorKind::Value, message)
+                    .allowed("two positive numbers"));
+            }
+            self.spring_damper = pair;
         }
         first_coefficient(reader, e, "stiffness", &mut self.stiffness)?;
         first_coefficient(reader, e, "damping", &mut self.damping)?;
@@ -206,6 +217,9 @@ impl<'a> Reader<'a> {
         }
         let hinge = |x: f64| if spec.kind == JointKind::Revolute { self.compiler.radians(x) } else { x };
         let index = self.model.joints.len();
+        if spec.spring_damper[0] > 0.0 {
+            self.spring_dampers.push((index, spec.spring_damper));
+        }
         self.model.joints.push(Joint {
             name: self.joints.claim(e, suffix, Target::Kept(index), self.limits)?,
             body,

@@ -103,7 +103,6 @@ fn unread_reason(e: &Element, name: &str, value: &str) -> Unread {
         | ("fixed" | "tendon", "solreffriction" | "solimpfriction") => {
             Approximated("dry friction has one softness for all joints")
         }
-        ("joint", "springdamper") => Dropped("a spring given by its time constant is not supported"),
         (_, "delay" | "interval" | "nsample" | "interp") if zero => Harmless,
         (_, "adhesion" | "surfacevel" | "armature" | "damping" | "tausmooth" | "margin") if zero => Harmless,
         ("geom", "fluidshape" | "fluidcoef") => Dropped("there is no medium; bodies move in a vacuum"),

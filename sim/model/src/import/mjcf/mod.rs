@@ -76,6 +76,8 @@ struct Reader<'a> {
     keyframes: Names,
     /// For each control input of the file, the actuator that has it, if it was kept.
     controls: Vec<Option<usize>>,
+    /// Joints whose spring is given by time constant \[s\] and damping ratio.
+    spring_dampers: Vec<(usize, [f64; 2])>,
 }
 
 impl<'a> Reader<'a> {
@@ -117,6 +119,7 @@ impl<'a> Reader<'a> {
             equalities: Names::new("equality"),
             keyframes: Names::new("keyframe"),
             controls: Vec::new(),
+            spring_dampers: Vec::new(),
         })
     }
 
@@ -135,7 +138,7 @@ impl<'a> Reader<'a> {
         self.read_sensors()?;
         self.name_the_nameless();
         self.read_keyframes()?;
-        self.resolve_damping_ratios();
+        self.resolve_ratios();
         self.apply_flags()
     }
 

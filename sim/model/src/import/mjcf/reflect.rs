@@ -1,9 +1,17 @@
 //! Inertia that a joint feels at the reference configuration: what turns a damping ratio into damping.
+//!
+//! MuJoCo takes one over the joint's entry on the diagonal of the inverse mass matrix: the inertia felt when all
+//! other joints are free to give way.
+
+use glam::{DMat3, DVec3};
 
 use super::Reader;
 use super::inertia::tensor_about;
 use crate::Pose;
-use crate::robot::{Inertial, JointKind, RobotModel, Transmission};
+use crate::robot::{Actuator, Inertial, JointKind, RobotModel, Transmission};
+
+/// The inverse costs the cube of this; models over it keep the inertia felt when the others hold still.
+const MAX_DOFS: usize = 400;
 
 /// `world_from_body` of every body at the reference configuration.
 pub fn world_poses(model: &RobotModel) -> Vec<Pose> {
@@ -15,112 +23,189 @@ pub fn world_poses(model: &RobotModel) -> Vec<Pose> {
     poses
 }
 
-/// Diagonal entry of the mass matrix of a scalar joint \[kg·m² or kg\].
-fn joint_inertia(model: &RobotModel, poses: &[Pose], joint: usize) -> f64 {
-    let j = &model.joints[joint];
-    let mut moved = vec![false; model.bodies.len()];
-    let (mut mass, mut moment) = (0.0, 0.0);
-    let axis = poses[j.body].rotation * j.axis;
-    let anchor = poses[j.body].transform_point(j.anchor);
-    for (i, body) in model.bodies.iter().enumerate().skip(j.body) {
-        moved[i] = i == j.body || (body.parent != i && moved[body.parent]);
-        if moved[i] {
-            let in_world = Inertial { pose: poses[i].mul(body.inertial.pose), ..body.inertial };
-            mass += body.inertial.mass;
-            moment += axis.dot(tensor_about(&in_world, anchor) * axis);
+/// One degree of freedom: angular velocity, and linear velocity of the point at the origin, in the world frame.
+struct Motion {
+    body: usize,
+    angular: DVec3,
+    linear: DVec3,
+}
+
+fn motions(model: &RobotModel, poses: &[Pose]) -> Vec<Motion> {
+    let mut motions = Vec::new();
+    for joint in &model.joints {
+        let pose = poses[joint.body];
+        let anchor = pose.transform_point(joint.anchor);
+        let mut turn = |axis: DVec3| {
+            motions.push(Motion { body: joint.body, angular: axis, linear: anchor.cross(axis) });
+        };
+        let axes = [DVec3::X, DVec3::Y, DVec3::Z].map(|axis| pose.rotation * axis);
+        match joint.kind {
+            JointKind::Revolute => turn(pose.rotation * joint.axis),
+            JointKind::Ball => axes.into_iter().for_each(turn),
+            JointKind::Prismatic => {
+                let linear = pose.rotation * joint.axis;
+                motions.push(Motion { body: joint.body, angular: DVec3::ZERO, linear });
+            }
+            JointKind::Free => {
+                for linear in [DVec3::X, DVec3::Y, DVec3::Z] {
+                    motions.push(Motion { body: joint.body, angular: DVec3::ZERO, linear });
+                }
+                for axis in axes {
+                    motions.push(Motion {
+                        body: joint.body,
+                        angular: axis,
+                        linear: pose.position.cross(axis),
+                    });
+                }
+            }
         }
     }
-    j.armature + if j.kind == JointKind::Prismatic { mass } else { moment }
+    motions
+}
+
+/// Mass, first moment and inertia about the world's origin.
+#[derive(Clone, Copy)]
+struct Composite {
+    mass: f64,
+    first: DVec3,
+    tensor: DMat3,
+}
+
+/// What each body carries: itself and all that hangs on it.
+fn composites(model: &RobotModel, poses: &[Pose]) -> Vec<Composite> {
+    let bodies = model.bodies.iter().zip(poses);
+    let mut composites: Vec<Composite> = bodies
+        .map(|(body, pose)| {
+            let part = Inertial { pose: pose.mul(body.inertial.pose), ..body.inertial };
+            let first = part.pose.position * part.mass;
+            Composite { mass: part.mass, first, tensor: tensor_about(&part, DVec3::ZERO) }
+        })
+        .collect();
+    for i in (1..model.bodies.len()).rev() {
+        let child = composites[i];
+        let parent = &mut composites[model.bodies[i].parent];
+        parent.mass += child.mass;
+        parent.first += child.first;
+        parent.tensor += child.tensor;
+    }
+    composites
+}
+
+/// The mass matrix at the reference configuration, row by row.
+fn mass_matrix(model: &RobotModel) -> Vec<Vec<f64>> {
+    let poses = world_poses(model);
+    let motions = motions(model, &poses);
+    let composites = composites(model, &poses);
+    let mut matrix = vec![vec![0.0; motions.len()]; motions.len()];
+    for (i, motion) in motions.iter().enumerate() {
+        let Composite { mass, first, tensor } = composites[motion.body];
+        let momentum = motion.linear * mass + motion.angular.cross(first);
+        let angular_momentum = tensor * motion.angular + first.cross(motion.linear);
+        // Dofs of this body up to this one, and of all bodies above it.
+        let mut body = motion.body;
+        loop {
+            let joints = model.bodies[body].joints.clone();
+            let dofs = joints.flat_map(|j| {
+                let joint = &model.joints[j];
+                joint.dof_index..joint.dof_index + joint.kind.num_dofs()
+            });
+            for j in dofs.filter(|j| *j <= i) {
+                let value = motions[j].angular.dot(angular_momentum) + motions[j].linear.dot(momentum);
+                matrix[i][j] = value;
+                matrix[j][i] = value;
+            }
+            if body == 0 {
+                break;
+            }
+            body = model.bodies[body].parent;
+        }
+    }
+    for joint in &model.joints {
+        for dof in joint.dof_index..joint.dof_index + joint.kind.num_dofs() {
+            matrix[dof][dof] += joint.armature;
+        }
+    }
+    matrix
+}
+
+/// Diagonal of the inverse of a positive definite matrix, by its Cholesky factor; `None` if it is not definite.
+fn inverse_diagonal(matrix: &[Vec<f64>]) -> Option<Vec<f64>> {
+    let n = matrix.len();
+    let mut lower = vec![vec![0.0; n]; n];
+    for i in 0..n {
+        for j in 0..=i {
+            let sum: f64 = (0..j).map(|k| lower[i][k] * lower[j][k]).sum();
+            let rest = matrix[i][j] - sum;
+            if i == j {
+                if rest <= 0.0 {
+                    return None;
+                }
+                lower[i][i] = rest.sqrt();
+            } else {
+                lower[i][j] = rest / lower[j][j];
+            }
+        }
+    }
+    // Column c of the inverse factor; its squares sum to the diagonal of the inverse.
+    let columns = (0..n).map(|c| {
+        let mut column = vec![0.0; n];
+        for i in c..n {
+            let sum: f64 = (c..i).map(|k| lower[i][k] * column[k]).sum();
+            column[i] = (if i == c { 1.0 } else { 0.0 } - sum) / lower[i][i];
+        }
+        column.iter().map(|x| x * x).sum()
+    });
+    Some(columns.collect())
+}
+
+/// Inertia that each degree of freedom feels.
+fn felt_inertia(model: &RobotModel) -> Vec<f64> {
+    let matrix = mass_matrix(model);
+    let diagonal = || (0..matrix.len()).map(|i| matrix[i][i]).collect();
+    if matrix.len() > MAX_DOFS {
+        return diagonal();
+    }
+    inverse_diagonal(&matrix).map_or_else(diagonal, |inverse| inverse.into_iter().map(|w| 1.0 / w).collect())
 }
 
 impl Reader<'_> {
-    /// Servos whose damping was given as a ratio (kept as a positive third bias until now) get their damping.
-    pub(super) fn resolve_damping_ratios(&mut self) {
-        let wanting = |a: &crate::robot::Actuator| a.bias[2] > 0.0 && a.gain == -a.bias[1];
-        if !self.model.actuators.iter().any(wanting) {
+    /// Turns damping ratios of servos and springs of joints into stiffness and damping.
+    pub(super) fn resolve_ratios(&mut self) {
+        // A ratio was kept as a positive third bias until now.
+        let wanting = |a: &Actuator| a.bias[2] > 0.0 && a.gain == -a.bias[1];
+        if self.spring_dampers.is_empty() && !self.model.actuators.iter().any(wanting) {
             return;
         }
-        let poses = world_poses(&self.model);
-        for index in 0..self.model.actuators.len() {
-            let actuator = &self.model.actuators[index];
-            if !wanting(actuator) {
-                continue;
-            }
-            let inertia = self.reflected_inertia(&poses, &actuator.transmission, actuator.gear[0]);
-            let actuator = &mut self.model.actuators[index];
+        let felt = felt_inertia(&self.model);
+        let model = &mut self.model;
+        for (index, [time_constant, ratio]) in std::mem::take(&mut self.spring_dampers) {
+            let joint = &mut model.joints[index];
+            let dofs = joint.dof_index..joint.dof_index + joint.kind.num_dofs();
+            let mobility: f64 = felt[dofs].iter().map(|i| 1.0 / i).sum();
+            let inertia = joint.kind.num_dofs() as f64 / mobility;
+            joint.stiffness = inertia / (time_constant * ratio).powi(2);
+            joint.damping = 2.0 * inertia / time_constant;
+        }
+        for index in (0..model.actuators.len()).filter(|i| wanting(&model.actuators[*i])).collect::<Vec<_>>()
+        {
+            let actuator = &model.actuators[index];
+            let inertia = reflected(model, &felt, &actuator.transmission, actuator.gear[0]);
+            let actuator = &mut model.actuators[index];
             actuator.bias[2] *= -2.0 * (actuator.gain * inertia).sqrt();
         }
     }
-
-    fn reflected_inertia(&self, poses: &[Pose], transmission: &Transmission, gear: f64) -> f64 {
-        let terms = match transmission {
-            Transmission::Joint { joint } => vec![(*joint, 1.0)],
-            Transmission::Tendon { tendon } => self.model.tendons[*tendon].terms.clone(),
-            Transmission::Site { .. } => vec![],
-        };
-        let felt = terms.into_iter().map(|(joint, coefficient)| {
-            let ratio = gear * coefficient;
-            if ratio * ratio > 1e-15 {
-                joint_inertia(&self.model, poses, joint) / (ratio * ratio)
-            } else {
-                0.0
-            }
-        });
-        felt.sum()
-    }
 }
 
-#[cfg(test)]
-mod tests {
-    use glam::DVec3;
-
-    use super::*;
-    use crate::robot::{Body, Joint, Softness};
-
-    #[test]
-    fn a_rod_on_a_hinge_feels_a_third_of_m_l_squared() {
-        let (mass, length) = (3.0, 0.8);
-        let rod = Inertial {
-            mass,
-            pose: Pose::from_position(DVec3::new(length / 2.0, 0.0, 0.0)),
-            moments: DVec3::new(0.0, 1.0, 1.0) * mass * length * length / 12.0,
-        };
-        let body = |parent, joints, inertial| Body {
-            name: String::new(),
-            parent,
-            pose: Pose::from_position(DVec3::new(5.0, 0.0, 0.0)),
-            inertial,
-            joints,
-            gravity_compensation: 0.0,
-            mocap: false,
-        };
-        let joint = Joint {
-            name: String::new(),
-            body: 1,
-            kind: JointKind::Revolute,
-            axis: DVec3::Z,
-            anchor: DVec3::ZERO,
-            range: None,
-            reference: 0.0,
-            stiffness: 0.0,
-            spring_reference: 0.0,
-            damping: 0.0,
-            armature: 0.5,
-            friction_loss: 0.0,
-            limit_softness: Softness::default(),
-            limit_margin: 0.0,
-            effort_range: None,
-            velocity_limit: None,
-            mimic: false,
-            qpos_index: 0,
-            dof_index: 0,
-        };
-        let model = RobotModel {
-            bodies: vec![body(0, 0..0, Inertial::ZERO), body(0, 0..1, rod)],
-            joints: vec![joint],
-            ..Default::default()
-        };
-        let inertia = joint_inertia(&model, &world_poses(&model), 0);
-        assert!((inertia - (0.5 + mass * length * length / 3.0)).abs() < 1e-12, "{inertia}");
-    }
+/// Inertia of a transmission, each joint's over the square of its ratio.
+fn reflected(model: &RobotModel, felt: &[f64], transmission: &Transmission, gear: f64) -> f64 {
+    let terms = match transmission {
+        Transmission::Joint { joint } => vec![(*joint, 1.0)],
+        Transmission::Tendon { tendon } => model.tendons[*tendon].terms.clone(),
+        Transmission::Site { .. } => vec![],
+    };
+    let shares = terms.into_iter().map(|(joint, coefficient)| {
+        let ratio = gear * coefficient;
+        if ratio * ratio > 1e-15 { felt[model.joints[joint].dof_index] / (ratio * ratio) } else { 0.0 }
+    });
+    shares.sum()
 }

@@ -28,6 +28,7 @@ impl<'a> Reader<'a> {
                     });
                 }
                 Err(reason) => {
+                    self.check_references(e)?;
                     self.sensors.claim(e, "", Target::Dropped, self.limits)?;
                     e.visit_all();
                     self.report.dropped_as(e, format!("sensor {}", e.describe()), reason);
@@ -60,6 +61,27 @@ impl<'a> Reader<'a> {
             "frameangvel" => self.frames(e)?.map(|(of, r)| SensorKind::FrameAngularVelocity(of, r)),
             other => Err(format!("`{other}` sensors are not supported")),
         })
+    }
+
+    /// What a sensor that is left out refers to must exist all the same.
+    fn check_references(&self, e: &Element) -> Result<()> {
+        for (attribute, names) in [
+            ("site", &self.sites),
+            ("joint", &self.joints),
+            ("tendon", &self.tendons),
+            ("actuator", &self.actuators),
+            ("body", &self.bodies),
+            ("body1", &self.bodies),
+            ("body2", &self.bodies),
+            ("subtree1", &self.bodies),
+            ("subtree2", &self.bodies),
+            ("geom", &self.geoms),
+            ("geom1", &self.geoms),
+            ("geom2", &self.geoms),
+        ] {
+            e.get(attribute).map(|a| names.find(a)).transpose()?;
+        }
+        Ok(())
     }
 
     fn scalar_joint(&self, e: &Element) -> Lowered<usize> {
