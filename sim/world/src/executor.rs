@@ -117,7 +117,14 @@ pub trait Executor: Send + Sync {
     /// Puts every environment with `mask[env]` at `qpos`, `qvel` (only its columns are read), with its
     /// parameters, and no memory of the past: contacts, warm starts, filters and delays start afresh.
     /// Updates those columns of `state` (steps become 0).
-    fn reset(&mut self, mask: &[bool], qpos: &Field, qvel: &Field, parameters: &EnvParameters, state: &mut BatchState);
+    fn reset(
+        &mut self,
+        mask: &[bool],
+        qpos: &Field,
+        qvel: &Field,
+        parameters: &EnvParameters,
+        state: &mut BatchState,
+    );
 
     /// Steps all environments by one control step (`decimation` physics steps) under `ctrl` `[nu, num_envs]`,
     /// updates `state`, and returns the environments that became unusable, in ascending order. Their columns

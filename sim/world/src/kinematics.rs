@@ -73,7 +73,11 @@ fn after_joint(joint: &Joint, before: Motion, q: &[f32], v: &[f32]) -> Motion {
         JointKind::Free => {
             let rotation = unit_quat(&q[3..7]);
             let position = vector(&q[..3]);
-            Motion { pose: Pose::new(position, rotation), linear: vector(&v[..3]), angular: rotation * vector(&v[3..6]) }
+            Motion {
+                pose: Pose::new(position, rotation),
+                linear: vector(&v[..3]),
+                angular: rotation * vector(&v[3..6]),
+            }
         }
         JointKind::Prismatic => {
             let axis = before.pose.rotation * joint.axis;

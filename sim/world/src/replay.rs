@@ -116,7 +116,13 @@ impl ReplayRing {
     ///
     /// # Errors
     /// Where the file cannot be written; nothing half-written is left under its name.
-    pub fn write_replay(&self, path: &Path, env: usize, cause: FaultCause, info: ReplayInfo) -> Result<(), ReplayError> {
+    pub fn write_replay(
+        &self,
+        path: &Path,
+        env: usize,
+        cause: FaultCause,
+        info: ReplayInfo,
+    ) -> Result<(), ReplayError> {
         let info = ReplayInfo { env: env as u64, cause: format!("{cause:?}"), ..info };
         write_replay(path, &self.extract(env, info), self.sizes)
     }
@@ -170,7 +176,9 @@ pub fn read_replay(path: &Path) -> Result<ReplayFile, ReplayError> {
     let (_, header) = SafeTensors::read_metadata(&data).map_err(|e| refuse(e.to_string()))?;
     let metadata = header.metadata().clone().unwrap_or_default();
     let text = |key: &str| metadata.get(key).cloned().ok_or_else(|| refuse(format!("no metadata `{key}`")));
-    let number = |key: &str| text(key)?.parse::<u64>().map_err(|_| refuse(format!("metadata `{key}` is not a number")));
+    let number = |key: &str| {
+        text(key)?.parse::<u64>().map_err(|_| refuse(format!("metadata `{key}` is not a number")))
+    };
     let tensors = SafeTensors::deserialize(&data).map_err(|e| refuse(e.to_string()))?;
     let tensor = |name: &str| -> Result<(usize, Vec<f32>), ReplayError> {
         let view = tensors.tensor(name).map_err(|e| refuse(e.to_string()))?;
@@ -181,7 +189,8 @@ pub fn read_replay(path: &Path) -> Result<ReplayFile, ReplayError> {
         let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
         Ok((steps, values.collect()))
     };
-    let ((num_steps, qpos), (steps_v, qvel), (steps_u, ctrl)) = (tensor("qpos")?, tensor("qvel")?, tensor("ctrl")?);
+    let ((num_steps, qpos), (steps_v, qvel), (steps_u, ctrl)) =
+        (tensor("qpos")?, tensor("qvel")?, tensor("ctrl")?);
     if num_steps != steps_v || num_steps != steps_u {
         return Err(refuse(format!("qpos, qvel and ctrl have {num_steps}, {steps_v} and {steps_u} steps")));
     }

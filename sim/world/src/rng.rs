@@ -17,7 +17,12 @@ pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
         }
         let wide = |k: usize| u64::from(MULTIPLIERS[k]) * u64::from(counter[2 * k]);
         let (a, b) = (wide(0), wide(1));
-        counter = [(b >> 32) as u32 ^ counter[1] ^ key[0], b as u32, (a >> 32) as u32 ^ counter[3] ^ key[1], a as u32];
+        counter = [
+            (b >> 32) as u32 ^ counter[1] ^ key[0],
+            b as u32,
+            (a >> 32) as u32 ^ counter[3] ^ key[1],
+            a as u32,
+        ];
     }
     counter
 }
@@ -70,7 +75,8 @@ impl EnvRng {
     /// Normal with mean 0 and standard deviation 1 (Box and Muller).
     pub fn normal(&mut self) -> f64 {
         let [a, b, c, d] = self.block();
-        let to_unit = |hi: u32, lo: u32| ((u64::from(hi) << 32 | u64::from(lo)) >> 11) as f64 / (1u64 << 53) as f64;
+        let to_unit =
+            |hi: u32, lo: u32| ((u64::from(hi) << 32 | u64::from(lo)) >> 11) as f64 / (1u64 << 53) as f64;
         let radius = (-2.0 * (1.0 - to_unit(a, b)).ln()).sqrt();
         radius * DVec2::from_angle(std::f64::consts::TAU * to_unit(c, d)).x
     }
@@ -84,7 +90,10 @@ mod tests {
     #[test]
     fn philox_gives_the_published_answers() {
         assert_eq!(philox([0; 4], [0; 2]), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
-        assert_eq!(philox([u32::MAX; 4], [u32::MAX; 2]), [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]);
+        assert_eq!(
+            philox([u32::MAX; 4], [u32::MAX; 2]),
+            [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]
+        );
         let pi = [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344];
         let answer = [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1];
         assert_eq!(philox(pi, [0xa409_3822, 0x299f_31d0]), answer);
@@ -105,7 +114,11 @@ mod tests {
         let error = 5.0 / (n as f64).sqrt();
         assert!((sum / n as f64).abs() < error, "mean {}", sum / n as f64);
         assert!((square / n as f64 - 1.0).abs() < error * 2f64.sqrt(), "variance {}", square / n as f64);
-        assert!((unit / n as f64 - 3.0).abs() < error * 2.0 / 12f64.sqrt(), "uniform mean {}", unit / n as f64);
+        assert!(
+            (unit / n as f64 - 3.0).abs() < error * 2.0 / 12f64.sqrt(),
+            "uniform mean {}",
+            unit / n as f64
+        );
     }
 
     #[test]
@@ -113,7 +126,13 @@ mod tests {
         let first = |seed, env, episode, stream| EnvRng::new(seed, env, episode, stream).unit().to_bits();
         let base = first(1, 2, 3, 4);
         assert_eq!(base, first(1, 2, 3, 4));
-        for other in [first(2, 2, 3, 4), first(1, 3, 3, 4), first(1, 2, 4, 4), first(1, 2, 3, 5), first(1 << 40, 2, 3, 4)] {
+        for other in [
+            first(2, 2, 3, 4),
+            first(1, 3, 3, 4),
+            first(1, 2, 4, 4),
+            first(1, 2, 3, 5),
+            first(1 << 40, 2, 3, 4),
+        ] {
             assert_ne!(base, other);
         }
         let mut rng = EnvRng::new(1, 2, 3, 4);

@@ -65,7 +65,8 @@ pub fn control_step() -> Schedule {
     let mut schedule = Schedule::new(ControlStep);
     schedule.set_executor(SingleThreadedExecutor::new());
     schedule.configure_sets(
-        (Phase::Act, Phase::Step, Phase::Sense, Phase::Reward, Phase::Reset, Phase::Observe, Phase::Record).chain(),
+        (Phase::Act, Phase::Step, Phase::Sense, Phase::Reward, Phase::Reset, Phase::Observe, Phase::Record)
+            .chain(),
     );
     schedule.add_systems((remember, step_physics).chain().in_set(Phase::Step));
     schedule.add_systems(reset_environments.in_set(Phase::Reset));

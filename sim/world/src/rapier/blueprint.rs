@@ -129,7 +129,11 @@ impl Blueprint {
         }
     }
 
-    fn assemble(&self, mass_scale: &[f32], friction_scale: f32) -> Result<(World, Vec<LinkHandle>), BuildError> {
+    fn assemble(
+        &self,
+        mass_scale: &[f32],
+        friction_scale: f32,
+    ) -> Result<(World, Vec<LinkHandle>), BuildError> {
         let mut world = World::empty();
         let mut handles = self.add_bodies(&mut world, mass_scale);
         self.add_colliders(&mut world, &handles, friction_scale);
@@ -145,7 +149,8 @@ impl Blueprint {
         for (index, link) in self.links.links.iter().enumerate() {
             let mass = link_mass(&self.model, link, |b| mass_scale.get(b).copied().unwrap_or(1.0) as f64);
             let com = if index == 0 { DVec3::ZERO } else { mass.com };
-            let builder = if index == 0 { rp::RigidBodyBuilder::fixed() } else { rp::RigidBodyBuilder::dynamic() };
+            let builder =
+                if index == 0 { rp::RigidBodyBuilder::fixed() } else { rp::RigidBodyBuilder::dynamic() };
             let pose = link.parent_from_link.mul(Pose::from_position(com));
             let properties = self.mass_properties(link, mass.mass, mass.inertia, mass_scale);
             let body = builder
@@ -166,8 +171,15 @@ impl Blueprint {
     }
 
     /// Mass about the centre of mass; a single body keeps its principal axes exactly.
-    fn mass_properties(&self, link: &Link, mass: f64, inertia: glam::DMat3, scale: &[f32]) -> rp::MassProperties {
-        let heavy: Vec<_> = link.bodies.iter().filter(|(b, _)| self.model.bodies[*b].inertial.mass > 0.0).collect();
+    fn mass_properties(
+        &self,
+        link: &Link,
+        mass: f64,
+        inertia: glam::DMat3,
+        scale: &[f32],
+    ) -> rp::MassProperties {
+        let heavy: Vec<_> =
+            link.bodies.iter().filter(|(b, _)| self.model.bodies[*b].inertial.mass > 0.0).collect();
         if let [(body, link_from_body)] = heavy[..] {
             let inertial = &self.model.bodies[*body].inertial;
             let axes = (link_from_body.rotation * inertial.pose.rotation).normalize().as_quat();
@@ -175,11 +187,8 @@ impl Blueprint {
             let moments = inertial.moments.as_vec3() * factor;
             return rp::MassProperties::with_principal_inertia_frame(Vec3::ZERO, mass as f32, moments, axes);
         }
-        let inertia = Mat3::from_cols(
-            inertia.x_axis.as_vec3(),
-            inertia.y_axis.as_vec3(),
-            inertia.z_axis.as_vec3(),
-        );
+        let inertia =
+            Mat3::from_cols(inertia.x_axis.as_vec3(), inertia.y_axis.as_vec3(), inertia.z_axis.as_vec3());
         rp::MassProperties::with_inertia_matrix(Vec3::ZERO, mass as f32, inertia)
     }
 
@@ -227,7 +236,8 @@ impl Blueprint {
             let mut data = self.joint_data(world, index, joint);
             data.set_contacts_enabled(link.parent == 0 || self.pairs.touches_parent[index]);
             let inserted = world.multibodies.insert(parent, handles[index].body, data, false);
-            inserted.ok_or_else(|| BuildError::new(&format!("joint `{}`", joint.name), "a kinematic loop"))?;
+            inserted
+                .ok_or_else(|| BuildError::new(&format!("joint `{}`", joint.name), "a kinematic loop"))?;
         }
         Ok(())
     }
@@ -260,8 +270,11 @@ impl Blueprint {
             }
         }
         for (index, link) in self.links.links.iter().enumerate().skip(1) {
-            let (Some(joint), handle) = (link.joint.map(|j| &self.model.joints[j]), handles[index]) else { continue };
-            let Some(multibody) = handle.multibody.and_then(|m| world.multibodies.get_multibody_mut(m)) else {
+            let (Some(joint), handle) = (link.joint.map(|j| &self.model.joints[j]), handles[index]) else {
+                continue;
+            };
+            let Some(multibody) = handle.multibody.and_then(|m| world.multibodies.get_multibody_mut(m))
+            else {
                 continue;
             };
             for dof in handle.first_dof..handle.first_dof + joint.kind.num_dofs() {
@@ -295,7 +308,10 @@ impl Blueprint {
                     })?;
                 }
                 EqualityKind::Tendon { .. } => {
-                    return Err(BuildError::new(&format!("equality `{}`", equality.name), "a tendon equality"));
+                    return Err(BuildError::new(
+                        &format!("equality `{}`", equality.name),
+                        "a tendon equality",
+                    ));
                 }
             }
         }
@@ -316,7 +332,14 @@ impl Blueprint {
     }
 
     /// `q(joint) = p0 + p1·q(other)`, or a constant, both counted from the references.
-    fn couple(&self, world: &mut World, handles: &[LinkHandle], joint: usize, other: Option<usize>, p: &[f64; 5]) -> Option<()> {
+    fn couple(
+        &self,
+        world: &mut World,
+        handles: &[LinkHandle],
+        joint: usize,
+        other: Option<usize>,
+        p: &[f64; 5],
+    ) -> Option<()> {
         let follower = handles[self.links.of_joint[joint]];
         let axis = scalar_axis(self.model.joints[joint].kind)?;
         let multibody = world.multibodies.get_multibody_mut(follower.multibody?)?;

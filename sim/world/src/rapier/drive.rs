@@ -114,7 +114,8 @@ impl Drives {
         for (index, actuator) in model.actuators.iter().enumerate() {
             let servo = is_servo(model, actuator);
             out.servo.push(servo);
-            out.every_step |= actuator.time_constant > 0.0 || (!servo && actuator.bias[1..].iter().any(|b| *b != 0.0));
+            out.every_step |=
+                actuator.time_constant > 0.0 || (!servo && actuator.bias[1..].iter().any(|b| *b != 0.0));
             match &actuator.transmission {
                 Transmission::Joint { joint } if scalar_axis(model.joints[*joint].kind).is_some() => {
                     let drive = out.drive_of(model, *joint);
@@ -142,7 +143,10 @@ impl Drives {
         let tendon = &model.tendons[tendon];
         for &(joint, _) in &tendon.terms {
             if scalar_axis(model.joints[joint].kind).is_none() {
-                return Err(BuildError::new(&format!("tendon `{}`", tendon.name), "a ball or free joint in a tendon"));
+                return Err(BuildError::new(
+                    &format!("tendon `{}`", tendon.name),
+                    "a ball or free joint in a tendon",
+                ));
             }
             self.drive_of(model, joint).forced = true;
         }
@@ -186,7 +190,8 @@ impl DriveState {
             let p = parameters;
             Law::new(&model.actuators[k], (p.stiffness)(k), (p.damping)(k), (p.strength)(k))
         };
-        let delay: Vec<u32> = (0..nu).map(|k| (parameters.delay)(k).clamp(0.0, 1000.0).round() as u32).collect();
+        let delay: Vec<u32> =
+            (0..nu).map(|k| (parameters.delay)(k).clamp(0.0, 1000.0).round() as u32).collect();
         let ring = delay.iter().max().map_or(0, |d| *d as usize + 1);
         Self {
             laws: (0..nu).map(law).collect(),
@@ -246,7 +251,14 @@ impl DriveState {
     }
 
     /// Writes motors, generalised forces and wrenches for the next physics step.
-    pub fn apply(&mut self, blueprint: &Blueprint, world: &mut World, qpos: &[f32], qvel: &[f32], motions: &mut BodyMotions) {
+    pub fn apply(
+        &mut self,
+        blueprint: &Blueprint,
+        world: &mut World,
+        qpos: &[f32],
+        qvel: &[f32],
+        motions: &mut BodyMotions,
+    ) {
         let (model, drives) = (&*blueprint.model, &blueprint.drives);
         self.tau.clear();
         self.tau.resize(model.num_dofs(), 0.0);
@@ -293,11 +305,19 @@ impl DriveState {
         }
     }
 
-    fn write_joint(&self, blueprint: &Blueprint, drive: &JointDrive, world: &mut World, qpos: &[f32], qvel: &[f32]) {
+    fn write_joint(
+        &self,
+        blueprint: &Blueprint,
+        drive: &JointDrive,
+        world: &mut World,
+        qpos: &[f32],
+        qvel: &[f32],
+    ) {
         let joint = &blueprint.model.joints[drive.joint];
         let handle = blueprint.handles[blueprint.links.of_joint[drive.joint]];
         let Some(axis) = scalar_axis(joint.kind) else { return };
-        let Some(multibody) = handle.multibody.and_then(|m| world.multibodies.get_multibody_mut_internal(m)) else {
+        let Some(multibody) = handle.multibody.and_then(|m| world.multibodies.get_multibody_mut_internal(m))
+        else {
             return;
         };
         let Some(link) = multibody.link_mut(handle.link_id) else { return };
@@ -311,7 +331,8 @@ impl DriveState {
             if v.abs() >= drive.velocity_limit && tau * v > 0.0 {
                 tau = 0.0;
             }
-            let (stiffness, rest) = (joint.stiffness as f32, (joint.spring_reference - joint.reference) as f32);
+            let (stiffness, rest) =
+                (joint.stiffness as f32, (joint.spring_reference - joint.reference) as f32);
             if stiffness > 0.0 {
                 link.joint.set_spring(axis as usize, stiffness, rest + tau / stiffness);
             } else {
@@ -321,7 +342,15 @@ impl DriveState {
     }
 
     /// The servos of a joint as one motor: `τ = τ0 - K q - D v`.
-    fn write_motor(&self, blueprint: &Blueprint, drive: &JointDrive, data: &mut rp::GenericJoint, axis: rp::JointAxis, q: f32, v: f32) {
+    fn write_motor(
+        &self,
+        blueprint: &Blueprint,
+        drive: &JointDrive,
+        data: &mut rp::GenericJoint,
+        axis: rp::JointAxis,
+        q: f32,
+        v: f32,
+    ) {
         let model = &*blueprint.model;
         let (mut constant, mut stiffness, mut damping, mut limit) = (0.0, 0.0, 0.0, 0.0);
         for &k in &drive.servos {
@@ -354,19 +383,34 @@ impl DriveState {
         self.wrench.resize(blueprint.handles.len(), (Vec3::ZERO, Vec3::ZERO));
         for (k, actuator) in model.actuators.iter().enumerate() {
             let gear = actuator.gear.map(|g| g * self.explicit[k] as f64);
-            let (first, second) = (DVec3::new(gear[0], gear[1], gear[2]), DVec3::new(gear[3], gear[4], gear[5]));
+            let (first, second) =
+                (DVec3::new(gear[0], gear[1], gear[2]), DVec3::new(gear[3], gear[4], gear[5]));
             match &actuator.transmission {
                 Transmission::Site { site } => {
                     let site = &model.sites[*site];
                     let pose = motions.bodies[site.body].pose.mul(site.pose);
-                    self.add_wrench(blueprint, world, site.body, pose.position, pose.rotation * first, pose.rotation * second);
+                    self.add_wrench(
+                        blueprint,
+                        world,
+                        site.body,
+                        pose.position,
+                        pose.rotation * first,
+                        pose.rotation * second,
+                    );
                 }
                 Transmission::Joint { joint } => {
                     let joint = &model.joints[*joint];
                     let pose = motions.bodies[joint.body].pose;
                     match joint.kind {
                         JointKind::Free => {
-                            self.add_wrench(blueprint, world, joint.body, pose.position, first, pose.rotation * second);
+                            self.add_wrench(
+                                blueprint,
+                                world,
+                                joint.body,
+                                pose.position,
+                                first,
+                                pose.rotation * second,
+                            );
                         }
                         JointKind::Ball => {
                             let torque = pose.rotation * first;
@@ -391,7 +435,15 @@ impl DriveState {
     }
 
     /// Adds a world-frame force at a world point and a torque to the link of a body.
-    fn add_wrench(&mut self, blueprint: &Blueprint, world: &World, body: usize, point: DVec3, force: DVec3, torque: DVec3) {
+    fn add_wrench(
+        &mut self,
+        blueprint: &Blueprint,
+        world: &World,
+        body: usize,
+        point: DVec3,
+        force: DVec3,
+        torque: DVec3,
+    ) {
         let link = blueprint.links.of_body[body];
         let Some(rigid_body) = world.bodies.get(blueprint.handles[link].body) else { return };
         let arm = point - rigid_body.position().translation.as_dvec3();

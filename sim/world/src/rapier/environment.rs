@@ -226,7 +226,11 @@ impl Environment {
     }
 
     /// One control step. Returns the fault if the environment became unusable in it.
-    pub fn step(&mut self, blueprint: &Blueprint, controls: impl ExactSizeIterator<Item = f32>) -> Option<FaultCause> {
+    pub fn step(
+        &mut self,
+        blueprint: &Blueprint,
+        controls: impl ExactSizeIterator<Item = f32>,
+    ) -> Option<FaultCause> {
         if self.fault.is_some() {
             return self.fault;
         }
@@ -251,7 +255,13 @@ impl Environment {
         for k in 0..decimation {
             if k == 0 || blueprint.drives.every_step {
                 let scratch = &mut self.scratch;
-                self.drive.apply(blueprint, &mut self.world, &scratch.qpos, &scratch.qvel, &mut scratch.motions);
+                self.drive.apply(
+                    blueprint,
+                    &mut self.world,
+                    &scratch.qpos,
+                    &scratch.qvel,
+                    &mut scratch.motions,
+                );
             }
             if k + 1 == decimation && blueprint.has_accelerometer {
                 self.scratch.before.update(&blueprint.model, &self.scratch.qpos, &self.scratch.qvel);
@@ -300,7 +310,8 @@ impl Environment {
             let Some(joint) = link.joint.map(|j| &model.joints[j]) else { continue };
             if joint.kind == JointKind::Free {
                 let q = &self.scratch.qpos[joint.qpos_index..joint.qpos_index + 7];
-                let pose = Pose::new(vector(q), unit_quat(&q[3..])).mul(Pose::from_position(self.world.coms[index]));
+                let pose =
+                    Pose::new(vector(q), unit_quat(&q[3..])).mul(Pose::from_position(self.world.coms[index]));
                 if let Some(body) = self.world.bodies.get_mut(blueprint.handles[index].body) {
                     body.set_position(to_rapier(pose), false);
                 }
@@ -310,7 +321,8 @@ impl Environment {
             let displacement = &mut self.scratch.displacement;
             displacement.clear();
             for (index, link) in blueprint.links.links.iter().enumerate() {
-                let (Some(joint), handle) = (link.joint.map(|j| &model.joints[j]), blueprint.handles[index]) else {
+                let (Some(joint), handle) = (link.joint.map(|j| &model.joints[j]), blueprint.handles[index])
+                else {
                     continue;
                 };
                 if handle.multibody != Some(multibody_index) {
@@ -355,7 +367,9 @@ impl Environment {
                     out[..3].copy_from_slice(&linear.as_vec3().to_array());
                     out[3..].copy_from_slice(&angular.as_vec3().to_array());
                 }
-                JointKind::Ball => out[..3].copy_from_slice(&(unit_quat(&q[..4]) * vector(v)).as_vec3().to_array()),
+                JointKind::Ball => {
+                    out[..3].copy_from_slice(&(unit_quat(&q[..4]) * vector(v)).as_vec3().to_array())
+                }
                 JointKind::Revolute | JointKind::Prismatic => out[0] = v[0],
             }
             match handle.multibody.and_then(|m| self.world.multibodies.get_multibody_mut_internal(m)) {
@@ -401,7 +415,8 @@ impl Environment {
                         v.copy_from_slice(&(turn.conjugate() * spin).as_vec3().to_array());
                     }
                     JointKind::Free => {
-                        let center = DVec3::new(coordinates[0] as f64, coordinates[1] as f64, coordinates[2] as f64);
+                        let center =
+                            DVec3::new(coordinates[0] as f64, coordinates[1] as f64, coordinates[2] as f64);
                         let linear = DVec3::new(rate(0) as f64, rate(1) as f64, rate(2) as f64);
                         let angular = DVec3::new(rate(3) as f64, rate(4) as f64, rate(5) as f64);
                         let com = self.world.coms[index];
@@ -449,7 +464,8 @@ impl Environment {
                 Some(blueprint.model.geoms[geom].body)
             };
             let (Some(a), Some(b)) = (body_of(pair.collider1), body_of(pair.collider2)) else { continue };
-            let articulated = |body: usize| blueprint.handles[blueprint.links.of_body[body]].multibody.is_some();
+            let articulated =
+                |body: usize| blueprint.handles[blueprint.links.of_body[body]].multibody.is_some();
             let per_contact = articulated(a) || articulated(b);
             let (mut impulse_on_b, mut normal) = (Vec3::ZERO, 0.0);
             for manifold in pair.solver_manifolds() {

@@ -98,7 +98,14 @@ impl Executor for RapierExecutor {
         self.environments.len()
     }
 
-    fn reset(&mut self, mask: &[bool], qpos: &Field, qvel: &Field, parameters: &EnvParameters, state: &mut BatchState) {
+    fn reset(
+        &mut self,
+        mask: &[bool],
+        qpos: &Field,
+        qvel: &Field,
+        parameters: &EnvParameters,
+        state: &mut BatchState,
+    ) {
         let blueprint = &self.blueprint;
         self.environments.par_iter_mut().enumerate().filter(|(env, _)| mask[*env]).for_each(|(env, this)| {
             this.reset(blueprint, ResetInput::gather(env, qpos, qvel, parameters));

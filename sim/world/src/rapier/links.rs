@@ -37,7 +37,12 @@ pub(crate) struct Links {
 impl Links {
     /// Groups the bodies of a model.
     pub fn new(model: &RobotModel) -> Result<Self, BuildError> {
-        let world = Link { parent: 0, joint: None, parent_from_link: Pose::IDENTITY, bodies: vec![(0, Pose::IDENTITY)] };
+        let world = Link {
+            parent: 0,
+            joint: None,
+            parent_from_link: Pose::IDENTITY,
+            bodies: vec![(0, Pose::IDENTITY)],
+        };
         let mut out = Self {
             links: vec![world],
             of_body: vec![0],
@@ -56,11 +61,19 @@ impl Links {
         let joints = &model.joints[body.joints.clone()];
         let free = joints.iter().any(|j| j.kind == JointKind::Free);
         if free && (joints.len() > 1 || link != 0) {
-            return Err(BuildError::new(&format!("body `{}`", body.name), "a free joint beside other joints or below a moving body"));
+            return Err(BuildError::new(
+                &format!("body `{}`", body.name),
+                "a free joint beside other joints or below a moving body",
+            ));
         }
         for (k, _) in joints.iter().enumerate() {
             let joint = body.joints.start + k;
-            self.links.push(Link { parent: link, joint: Some(joint), parent_from_link: link_from_body, bodies: Vec::new() });
+            self.links.push(Link {
+                parent: link,
+                joint: Some(joint),
+                parent_from_link: link_from_body,
+                bodies: Vec::new(),
+            });
             link = self.links.len() - 1;
             link_from_body = Pose::IDENTITY;
             self.of_joint[joint] = link;
@@ -110,7 +123,8 @@ pub(crate) fn link_mass(model: &RobotModel, link: &Link, scale: impl Fn(usize) -
         inertia += axes * DMat3::from_diagonal(inertial.moments * factor) * axes.transpose();
         let d = frame.position - com;
         let outer = DMat3::from_cols(d * d.x, d * d.y, d * d.z);
-        inertia += (DMat3::from_diagonal(DVec3::splat(d.length_squared())) - outer) * (inertial.mass * factor);
+        inertia +=
+            (DMat3::from_diagonal(DVec3::splat(d.length_squared())) - outer) * (inertial.mass * factor);
     }
     LinkMass { mass, com, inertia }
 }

@@ -53,9 +53,18 @@ impl PhysicsOptions {
         let checks = [
             (self.timestep >= 1e-5 && self.timestep <= 0.1, "timestep outside [1e-5, 0.1]"),
             (self.decimation >= 1 && self.decimation <= 10_000, "decimation outside [1, 10000]"),
-            (self.solver_iterations >= 1 && self.solver_iterations <= 1000, "solver_iterations outside [1, 1000]"),
-            (self.contact_frequency > 0.0 && self.contact_frequency <= 1e5, "contact_frequency outside (0, 1e5]"),
-            (self.contact_damping_ratio > 0.0 && self.contact_damping_ratio <= 1e3, "contact_damping_ratio outside (0, 1000]"),
+            (
+                self.solver_iterations >= 1 && self.solver_iterations <= 1000,
+                "solver_iterations outside [1, 1000]",
+            ),
+            (
+                self.contact_frequency > 0.0 && self.contact_frequency <= 1e5,
+                "contact_frequency outside (0, 1e5]",
+            ),
+            (
+                self.contact_damping_ratio > 0.0 && self.contact_damping_ratio <= 1e3,
+                "contact_damping_ratio outside (0, 1000]",
+            ),
             (self.max_velocity > 0.0, "max_velocity that is not positive"),
         ];
         match checks.iter().find(|(ok, _)| !ok) {

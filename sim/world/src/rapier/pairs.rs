@@ -6,8 +6,8 @@
 
 use keiko_model::robot::{ContactPair, Geom, RobotModel};
 use rapier3d::prelude::{
-    ActiveHooks, ContactModificationContext, Group, InteractionGroups, InteractionTestMode, PairFilterContext,
-    PhysicsHooks, SolverFlags,
+    ActiveHooks, ContactModificationContext, Group, InteractionGroups, InteractionTestMode,
+    PairFilterContext, PhysicsHooks, SolverFlags,
 };
 
 use super::links::Links;
@@ -45,7 +45,9 @@ impl PairTable {
         };
         table.open_named_pairs(model);
         let colliding: Vec<usize> = (0..n).filter(|&g| table.collides[g]).collect();
-        let pairs = || colliding.iter().enumerate().flat_map(|(k, &a)| colliding[k + 1..].iter().map(move |&b| (a, b)));
+        let pairs = || {
+            colliding.iter().enumerate().flat_map(|(k, &a)| colliding[k + 1..].iter().map(move |&b| (a, b)))
+        };
         for (a, b) in pairs() {
             table.decide(model, links, a, b);
         }
@@ -62,7 +64,8 @@ impl PairTable {
             if !masks_allow(&model.geoms[a], &model.geoms[b]) {
                 for geom in [a, b] {
                     self.collides[geom] = true;
-                    self.groups[geom] = InteractionGroups::new(Group::ALL, Group::ALL, InteractionTestMode::Or);
+                    self.groups[geom] =
+                        InteractionGroups::new(Group::ALL, Group::ALL, InteractionTestMode::Or);
                 }
             }
         }
@@ -74,8 +77,10 @@ impl PairTable {
         if la == lb {
             return;
         }
-        let excluded = model.contact_excludes.iter().any(|e| *e == [ga.body, gb.body] || *e == [gb.body, ga.body]);
-        let family = la != 0 && lb != 0 && (links.parent_with_bodies(la) == lb || links.parent_with_bodies(lb) == la);
+        let excluded =
+            model.contact_excludes.iter().any(|e| *e == [ga.body, gb.body] || *e == [gb.body, ga.body]);
+        let family =
+            la != 0 && lb != 0 && (links.parent_with_bodies(la) == lb || links.parent_with_bodies(lb) == la);
         if named_pair(model, a, b).is_some() || (masks_allow(ga, gb) && !excluded && !family) {
             self.set_allowed(a, b);
             if let Some(child) = joined_child(links, la, lb) {

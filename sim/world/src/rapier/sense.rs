@@ -44,7 +44,9 @@ impl Readings<'_> {
             SensorKind::TendonVelocity(t) => out[0] = tendon_length(model, t, self.qpos, self.qvel).1,
             SensorKind::ActuatorForce(a) => out[0] = self.actuator_force[a],
             SensorKind::Touch(site) => out[0] = self.normal_force[model.sites[site].body],
-            SensorKind::ContactForce(body) => out.copy_from_slice(&self.contact_force[3 * body..3 * body + 3]),
+            SensorKind::ContactForce(body) => {
+                out.copy_from_slice(&self.contact_force[3 * body..3 * body + 3])
+            }
             SensorKind::Accelerometer(site) => write(out, self.proper_acceleration(model, site)),
             SensorKind::Gyro(site) => {
                 let site = self.frame(model, FrameRef::Site(site));

@@ -18,7 +18,9 @@ pub(crate) fn collision_shape(model: &RobotModel, geom: &Geom) -> Result<(Shared
     let positive = |values: &[f64]| values.iter().all(|v| v.is_finite() && *v > 0.0);
     Ok(match &geom.shape {
         Shape::Plane { .. } => (SharedShape::halfspace(Vec3::Z), Pose::IDENTITY),
-        Shape::Sphere { radius } if positive(&[*radius]) => (SharedShape::ball(*radius as f32), Pose::IDENTITY),
+        Shape::Sphere { radius } if positive(&[*radius]) => {
+            (SharedShape::ball(*radius as f32), Pose::IDENTITY)
+        }
         Shape::Capsule { radius, half_length } if positive(&[*radius]) => {
             (SharedShape::capsule_z(*half_length as f32, *radius as f32), Pose::IDENTITY)
         }
@@ -30,10 +32,14 @@ pub(crate) fn collision_shape(model: &RobotModel, geom: &Geom) -> Result<(Shared
         }
         Shape::Ellipsoid { radii } if positive(&radii.to_array()) => {
             let points: Vec<Vec3> = sphere_points(ELLIPSOID_POINTS).map(|p| (p * *radii).as_vec3()).collect();
-            (convex_hull(&points).ok_or_else(|| refuse("an ellipsoid too flat for a convex hull"))?, Pose::IDENTITY)
+            (
+                convex_hull(&points).ok_or_else(|| refuse("an ellipsoid too flat for a convex hull"))?,
+                Pose::IDENTITY,
+            )
         }
         Shape::Mesh { mesh } => {
-            let points: Vec<Vec3> = model.meshes[*mesh].vertices.iter().map(|v| Vec3::from_array(*v)).collect();
+            let points: Vec<Vec3> =
+                model.meshes[*mesh].vertices.iter().map(|v| Vec3::from_array(*v)).collect();
             let hull = convex_hull(&points);
             (hull.ok_or_else(|| refuse("a mesh without a convex hull (flat or degenerate)"))?, Pose::IDENTITY)
         }
@@ -67,7 +73,11 @@ fn convex_hull(points: &[Vec3]) -> Option<SharedShape> {
 /// parry's height field lies in x and z with y up; turned by `z_from_y`, its z is the model's -y.
 fn height_field_shape(field: &HeightField) -> Option<SharedShape> {
     let (rows, cols) = (field.num_rows, field.num_cols);
-    if rows < 2 || cols < 2 || field.heights.len() != rows * cols || field.heights.iter().any(|h| !h.is_finite()) {
+    if rows < 2
+        || cols < 2
+        || field.heights.len() != rows * cols
+        || field.heights.iter().any(|h| !h.is_finite())
+    {
         return None;
     }
     let mut heights = Array2::zeros(rows, cols);

@@ -71,7 +71,12 @@ fn record_of(env: &Environment) -> EnvironmentRecord {
 }
 
 /// New environments from bytes; the old ones are the caller's to replace.
-pub(crate) fn load(blueprint: &Blueprint, layout: RowLayout, count: usize, bytes: &[u8]) -> Result<Vec<Environment>, SnapshotError> {
+pub(crate) fn load(
+    blueprint: &Blueprint,
+    layout: RowLayout,
+    count: usize,
+    bytes: &[u8],
+) -> Result<Vec<Environment>, SnapshotError> {
     let body = checked_body(bytes)?;
     let decoded = catch_unwind(AssertUnwindSafe(|| postcard::from_bytes::<Record>(body)));
     let record = match decoded {
@@ -80,7 +85,11 @@ pub(crate) fn load(blueprint: &Blueprint, layout: RowLayout, count: usize, bytes
         Err(_) => return Err(refuse("the data do not decode".to_owned())),
     };
     if record.sizes != sizes(blueprint, layout) {
-        return Err(refuse(format!("it is of another model: sizes {:?}, expected {:?}", record.sizes, sizes(blueprint, layout))));
+        return Err(refuse(format!(
+            "it is of another model: sizes {:?}, expected {:?}",
+            record.sizes,
+            sizes(blueprint, layout)
+        )));
     }
     if record.environments.len() != count {
         return Err(refuse(format!("it holds {} environments, expected {count}", record.environments.len())));
@@ -91,7 +100,8 @@ pub(crate) fn load(blueprint: &Blueprint, layout: RowLayout, count: usize, bytes
 fn checked_body(bytes: &[u8]) -> Result<&[u8], SnapshotError> {
     let short = || refuse(format!("{} bytes are too few", bytes.len()));
     let (header, body) = bytes.split_at_checked(HEADER).ok_or_else(short)?;
-    let number = |at: usize, len: usize| header[at..at + len].iter().rev().fold(0u64, |n, b| n << 8 | *b as u64);
+    let number =
+        |at: usize, len: usize| header[at..at + len].iter().rev().fold(0u64, |n, b| n << 8 | *b as u64);
     if &header[..8] != MAGIC {
         return Err(refuse("it is not a rapier snapshot".to_owned()));
     }
@@ -107,7 +117,11 @@ fn checked_body(bytes: &[u8]) -> Result<&[u8], SnapshotError> {
     Ok(body)
 }
 
-fn restore(blueprint: &Blueprint, layout: RowLayout, record: EnvironmentRecord) -> Result<Environment, SnapshotError> {
+fn restore(
+    blueprint: &Blueprint,
+    layout: RowLayout,
+    record: EnvironmentRecord,
+) -> Result<Environment, SnapshotError> {
     let mut env = Environment::new(blueprint, layout);
     let Some(stepped) = record.stepped else {
         let empty = record.origin.qpos.len() != layout.nq;

@@ -13,11 +13,17 @@ pub(crate) fn check_support(model: &RobotModel) -> Result<Vec<Unsupported>, Buil
     note_contacts(model, &mut notes);
     for tendon in &model.tendons {
         if tendon.range.is_some() || tendon.friction_loss != 0.0 {
-            notes.push(Unsupported::new(format!("tendon `{}`", tendon.name), "limit and dry friction are left out"));
+            notes.push(Unsupported::new(
+                format!("tendon `{}`", tendon.name),
+                "limit and dry friction are left out",
+            ));
         }
     }
     for body in model.bodies.iter().filter(|b| b.mocap) {
-        notes.push(Unsupported::new(format!("body `{}`", body.name), "a mocap body stays where the file puts it"));
+        notes.push(Unsupported::new(
+            format!("body `{}`", body.name),
+            "a mocap body stays where the file puts it",
+        ));
     }
     Ok(notes)
 }
@@ -45,7 +51,8 @@ fn refuse_massless(model: &RobotModel) -> Result<(), BuildError> {
         mass[model.bodies[b].parent] += mass[b];
     }
     for (body, mass) in model.bodies.iter().zip(mass) {
-        let moves = !body.joints.is_empty() && model.joints[body.joints.clone()].iter().any(|j| j.armature <= 0.0);
+        let moves =
+            !body.joints.is_empty() && model.joints[body.joints.clone()].iter().any(|j| j.armature <= 0.0);
         if moves && mass <= 0.0 {
             return Err(BuildError::new(&format!("body `{}`", body.name), "a moving body without mass"));
         }
@@ -66,7 +73,10 @@ fn note_joints(model: &RobotModel, notes: &mut Vec<Unsupported>) {
         if joint.kind == JointKind::Free && (joint.damping != 0.0 || joint.friction_loss != 0.0) {
             let only = !model.bodies.iter().any(|b| b.parent == joint.body && !b.joints.is_empty());
             if only {
-                notes.push(Unsupported::new(element(), "damping and dry friction of a lone free body are left out"));
+                notes.push(Unsupported::new(
+                    element(),
+                    "damping and dry friction of a lone free body are left out",
+                ));
             }
         }
         if joint.limit_margin != 0.0 {

@@ -20,7 +20,10 @@ fn values(bench: &Bench) -> Vec<f64> {
 }
 
 fn near(found: &[f64], expected: [f64; 3], tolerance: f64) {
-    assert!(found.iter().zip(expected).all(|(f, e)| (f - e).abs() <= tolerance), "{found:?}, expected {expected:?}");
+    assert!(
+        found.iter().zip(expected).all(|(f, e)| (f - e).abs() <= tolerance),
+        "{found:?}, expected {expected:?}"
+    );
 }
 
 /// Torque over inertia, and the gear's square in nothing but the length.
@@ -61,7 +64,11 @@ fn a_position_servo_has_its_steady_error() {
     bench.run(300);
     let q = bench.qpos(0);
     let torque = 40.0 * (1.0 - q);
-    assert!((torque - GRAVITY * q.sin()).abs() < 40.0 * 1e-4, "q {q}: servo {torque}, gravity {}", GRAVITY * q.sin());
+    assert!(
+        (torque - GRAVITY * q.sin()).abs() < 40.0 * 1e-4,
+        "q {q}: servo {torque}, gravity {}",
+        GRAVITY * q.sin()
+    );
     let read = bench.state.actuator_force.get(0, 0) as f64;
     assert!((read - torque).abs() < 1e-3, "read {read}, law {torque}");
 }
@@ -118,10 +125,15 @@ fn forces_are_clamped() {
         let limited = |m: &mut RobotModel| m.actuators[0].force_range = Some([-2.0, 2.0]);
         let one_sided = |m: &mut RobotModel| m.actuators[0].force_range = Some([-1.0, 3.0]);
         let effort = |m: &mut RobotModel| m.joints[0].effort_range = Some([-0.5, 0.5]);
-        let control = |m: &mut RobotModel| (m.actuators[0].ctrl_range, m.actuators[0].gain) = (Some([-1.0, 1.0]), 4.0);
+        let control =
+            |m: &mut RobotModel| (m.actuators[0].ctrl_range, m.actuators[0].gain) = (Some([-1.0, 1.0]), 4.0);
         assert!((speed(&limited, 1.0, servo) - 2.0).abs() < 0.01, "force range, servo {servo}");
         assert!((speed(&limited, 0.5, servo) - 1.0).abs() < 0.01, "strength, servo {servo}");
-        assert!((speed(&one_sided, 1.0, servo) - 3.0).abs() < 0.02, "one-sided, servo {servo}: {}", speed(&one_sided, 1.0, servo));
+        assert!(
+            (speed(&one_sided, 1.0, servo) - 3.0).abs() < 0.02,
+            "one-sided, servo {servo}: {}",
+            speed(&one_sided, 1.0, servo)
+        );
         assert!((speed(&effort, 1.0, servo) - 0.5).abs() < 0.01, "effort, servo {servo}");
         if !servo {
             assert!((speed(&control, 1.0, servo) - 4.0).abs() < 0.01, "control range");
@@ -211,23 +223,46 @@ fn coupled_joints_follow() {
     b.joint(first, JointKind::Revolute, [0.0, 0.0, 1.0], [0.0; 3]);
     let second = b.body(first, [0.3, 0.0, 0.0], 1.0, [0.0; 3], [0.1; 3]);
     b.joint(second, JointKind::Revolute, [0.0, 0.0, 1.0], [0.0; 3]);
-    let kind = keiko_model::robot::EqualityKind::Joint { joint: 1, other: Some(0), polynomial: [0.5, -2.0, 0.0, 0.0, 0.0] };
-    b.0.equalities.push(keiko_model::robot::Equality { name: "mimic".into(), kind, softness: Default::default(), active: true });
+    let kind = keiko_model::robot::EqualityKind::Joint {
+        joint: 1,
+        other: Some(0),
+        polynomial: [0.5, -2.0, 0.0, 0.0, 0.0],
+    };
+    b.0.equalities.push(keiko_model::robot::Equality {
+        name: "mimic".into(),
+        kind,
+        softness: Default::default(),
+        active: true,
+    });
     b.position_servo(0, 50.0, 5.0);
     let mut bench = Bench::new(&b.0, 1, options(0.002, 10));
     bench.reset_all(|_| vec![0.0, 0.5], |_| vec![0.0; 2]);
     bench.ctrl.set(0, 0, 0.4);
     bench.run(200);
     assert!((bench.qpos(0) - 0.4).abs() < 1e-3, "{}", bench.qpos(0));
-    assert!((bench.qpos(1) - (0.5 - 2.0 * bench.qpos(0))).abs() < 1e-3, "{} {}", bench.qpos(0), bench.qpos(1));
+    assert!(
+        (bench.qpos(1) - (0.5 - 2.0 * bench.qpos(0))).abs() < 1e-3,
+        "{} {}",
+        bench.qpos(0),
+        bench.qpos(1)
+    );
 }
 
 /// What cannot be done is refused by name.
 #[test]
 fn unsupported_features_are_named() {
     let mut model = wheel().0;
-    let kind = keiko_model::robot::EqualityKind::Joint { joint: 0, other: Some(0), polynomial: [0.0, 1.0, 1.0, 0.0, 0.0] };
-    model.equalities.push(keiko_model::robot::Equality { name: "curve".into(), kind, softness: Default::default(), active: true });
+    let kind = keiko_model::robot::EqualityKind::Joint {
+        joint: 0,
+        other: Some(0),
+        polynomial: [0.0, 1.0, 1.0, 0.0, 0.0],
+    };
+    model.equalities.push(keiko_model::robot::Equality {
+        name: "curve".into(),
+        kind,
+        softness: Default::default(),
+        active: true,
+    });
     let error = keiko_world::RapierExecutor::new(&model, 1, options(0.002, 1)).err().unwrap().to_string();
     assert!(error.contains("`curve`") && error.contains("degree"), "{error}");
     let mut model = pendulum();
@@ -258,7 +293,8 @@ fn accelerometers_read_proper_acceleration() {
 #[test]
 fn a_spinning_body_reads_its_spin() {
     let mut b = wheel();
-    let site = b.site(1, Pose::new(DVec3::new(0.5, 0.0, 0.0), DQuat::from_rotation_x(std::f64::consts::FRAC_PI_2)));
+    let site =
+        b.site(1, Pose::new(DVec3::new(0.5, 0.0, 0.0), DQuat::from_rotation_x(std::f64::consts::FRAC_PI_2)));
     let gyro = b.sensor(SensorKind::Gyro(site));
     let acceleration = b.sensor(SensorKind::Accelerometer(site));
     let velocity = b.sensor(SensorKind::Velocimeter(site));

@@ -45,7 +45,12 @@ impl Bench {
         self.reset(&mask, qpos, qvel);
     }
 
-    pub fn reset(&mut self, mask: &[bool], qpos: impl Fn(usize) -> Vec<f32>, qvel: impl Fn(usize) -> Vec<f32>) {
+    pub fn reset(
+        &mut self,
+        mask: &[bool],
+        qpos: impl Fn(usize) -> Vec<f32>,
+        qvel: impl Fn(usize) -> Vec<f32>,
+    ) {
         let n = self.num_envs();
         let mut q = Field::zeros(self.model.num_qpos(), n);
         let mut v = Field::zeros(self.model.num_dofs(), n);
@@ -80,8 +85,15 @@ impl Bench {
     pub fn bits(&self, env: usize) -> Vec<u32> {
         let s = &self.state;
         let fields = [
-            &s.qpos, &s.qvel, &s.body_position, &s.body_rotation, &s.body_linear_velocity,
-            &s.body_angular_velocity, &s.actuator_force, &s.contact_force, &s.sensors,
+            &s.qpos,
+            &s.qvel,
+            &s.body_position,
+            &s.body_rotation,
+            &s.body_linear_velocity,
+            &s.body_angular_velocity,
+            &s.actuator_force,
+            &s.contact_force,
+            &s.sensors,
         ];
         fields.iter().flat_map(|f| f.column(env).map(f32::to_bits).collect::<Vec<_>>()).collect()
     }

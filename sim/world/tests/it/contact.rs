@@ -36,7 +36,8 @@ fn contact_forces_carry_the_weight() {
     bench.reset_all(|_| standing(0.37), |_| vec![0.0; 18]);
     bench.ctrl.set_column(0, (0..12).map(|k| crate::robots::STANCE[k % 3]));
     bench.run(200);
-    let vertical: f64 = (1..model.bodies.len()).map(|b| bench.state.contact_force.get(3 * b + 2, 0) as f64).sum();
+    let vertical: f64 =
+        (1..model.bodies.len()).map(|b| bench.state.contact_force.get(3 * b + 2, 0) as f64).sum();
     let weight = model.total_mass() * GRAVITY;
     assert!((vertical / weight - 1.0).abs() < 0.01, "{vertical} N, weight {weight} N");
 }
@@ -56,14 +57,18 @@ fn friction_is_part_of_the_contact_force() {
         let up = turn(DVec3::Y, 20.0) * DVec3::new(0.0, 0.0, 0.1);
         let rotation = turn(DVec3::Y, 20.0);
         let mut bench = Bench::new(&b.0, 1, options(0.002, 5));
-        let mut qpos: Vec<f32> = up.to_array().iter().chain(&rotation.to_array()).map(|v| *v as f32).collect();
+        let mut qpos: Vec<f32> =
+            up.to_array().iter().chain(&rotation.to_array()).map(|v| *v as f32).collect();
         qpos.resize(b.0.num_qpos(), 0.0);
         bench.reset_all(|_| qpos.clone(), |_| vec![0.0; b.0.num_dofs()]);
         bench.run(100);
         let force: Vec<f64> = (3..6).map(|k| bench.state.contact_force.get(k, 0) as f64).collect();
         let weight = b.0.total_mass() * GRAVITY;
         assert!((force[2] / weight - 1.0).abs() < 0.02, "articulated {articulated}: {force:?}");
-        assert!(force[0].abs() < 0.02 * weight && force[1].abs() < 0.02 * weight, "articulated {articulated}: {force:?}");
+        assert!(
+            force[0].abs() < 0.02 * weight && force[1].abs() < 0.02 * weight,
+            "articulated {articulated}: {force:?}"
+        );
     }
 }
 

@@ -22,7 +22,10 @@ fn drive(bench: &mut Bench, offset: usize, steps: std::ops::Range<usize>) {
     for k in steps {
         for env in 0..bench.num_envs() {
             let phase = k as f32 * 0.13 + (env + offset) as f32;
-            bench.ctrl.set_column(env, (0..12).map(|a| crate::robots::STANCE[a % 3] + 0.2 * (phase + a as f32).sin()));
+            bench.ctrl.set_column(
+                env,
+                (0..12).map(|a| crate::robots::STANCE[a % 3] + 0.2 * (phase + a as f32).sin()),
+            );
         }
         bench.run(1);
     }

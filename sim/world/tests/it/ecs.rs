@@ -57,7 +57,10 @@ fn phases_run_in_their_order_and_resets_come_before_observations() {
     assert_eq!(simulation.state().steps, [10, 0, 10]);
     assert_eq!(simulation.state().qpos.get(0, 1), 0.0);
     assert!(simulation.state().qpos.get(0, 0) > 0.0);
-    assert_eq!(simulation.world.resource::<Seen>().0, ["act", "reward", "observe", "act", "reward", "observe"]);
+    assert_eq!(
+        simulation.world.resource::<Seen>().0,
+        ["act", "reward", "observe", "act", "reward", "observe"]
+    );
 }
 
 #[test]
@@ -74,7 +77,12 @@ fn a_broken_environment_leaves_a_replay_and_starts_again() {
     assert_eq!((faults.len(), faults[0].env, faults[0].cause), (1, 1, FaultCause::NonFinite));
     assert_eq!(simulation.state().steps, [305, 0], "the broken one was reset");
 
-    let info = ReplayInfo { scene: "cartpole".into(), seed: 7, joints: vec!["slide".into(), "hinge".into()], ..Default::default() };
+    let info = ReplayInfo {
+        scene: "cartpole".into(),
+        seed: 7,
+        joints: vec!["slide".into(), "hinge".into()],
+        ..Default::default()
+    };
     let path = std::env::temp_dir().join(format!("keiko-replay-{}.safetensors", std::process::id()));
     ring.write_replay(&path, 1, FaultCause::NonFinite, info).unwrap();
     let replay = read_replay(&path).unwrap();

@@ -64,8 +64,12 @@ fn drift_of_the_centre(timestep: f32) -> (f64, f64) {
     let center = |bench: &Bench| -> DVec3 {
         let mut sum = DVec3::ZERO;
         for (index, body) in model.bodies.iter().enumerate() {
-            let p = DVec3::from_array(std::array::from_fn(|k| bench.state.body_position.get(3 * index + k, 0) as f64));
-            let q = DQuat::from_array(std::array::from_fn(|k| bench.state.body_rotation.get(4 * index + k, 0) as f64));
+            let p = DVec3::from_array(std::array::from_fn(|k| {
+                bench.state.body_position.get(3 * index + k, 0) as f64
+            }));
+            let q = DQuat::from_array(std::array::from_fn(|k| {
+                bench.state.body_rotation.get(4 * index + k, 0) as f64
+            }));
             sum += body.inertial.mass / total * (p + q * body.inertial.pose.position);
         }
         sum
@@ -124,7 +128,9 @@ fn three_hinges_keep_angular_momentum() {
     bench.reset_all(|_| vec![0.1, 0.2, 0.3], |_| vec![0.4, -0.3, 0.5]);
     let momentum = |bench: &Bench| {
         let q = DQuat::from_array(std::array::from_fn(|k| bench.state.body_rotation.get(4 + k, 0) as f64));
-        let w = DVec3::from_array(std::array::from_fn(|k| bench.state.body_angular_velocity.get(3 + k, 0) as f64));
+        let w = DVec3::from_array(std::array::from_fn(|k| {
+            bench.state.body_angular_velocity.get(3 + k, 0) as f64
+        }));
         q * (DVec3::new(0.1, 0.2, 0.3) * (q.conjugate() * w))
     };
     let start = momentum(&bench);

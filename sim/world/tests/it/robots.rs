@@ -28,7 +28,14 @@ impl Builder {
         self
     }
 
-    pub fn body(&mut self, parent: usize, position: [f64; 3], mass: f64, com: [f64; 3], moments: [f64; 3]) -> usize {
+    pub fn body(
+        &mut self,
+        parent: usize,
+        position: [f64; 3],
+        mass: f64,
+        com: [f64; 3],
+        moments: [f64; 3],
+    ) -> usize {
         let inertial = Inertial { mass, pose: Pose::from_position(com.into()), moments: moments.into() };
         let joints = self.0.joints.len()..self.0.joints.len();
         self.0.bodies.push(Body {
@@ -130,7 +137,12 @@ impl Builder {
 
     pub fn sensor(&mut self, kind: SensorKind) -> usize {
         let at = self.0.num_sensor_values();
-        self.0.sensors.push(Sensor { name: format!("sensor{}", self.0.sensors.len()), kind, noise: 0.0, cutoff: 0.0 });
+        self.0.sensors.push(Sensor {
+            name: format!("sensor{}", self.0.sensors.len()),
+            kind,
+            noise: 0.0,
+            cutoff: 0.0,
+        });
         at
     }
 }
