@@ -100,7 +100,7 @@ impl ActionMap {
             let controls = ctrl.row_mut(drive.actuator);
             for ((action, target), control) in actions.iter().zip(targets).zip(controls) {
                 let from = if self.kind == ActionKind::PositionDelta { *target } else { drive.centre };
-                let value = (from + drive.scale * action).clamp(drive.range[0], drive.range[1]);
+                let value = (from + drive.scale * action).max(drive.range[0]).min(drive.range[1]);
                 *target = value;
                 *control = drive.bias + drive.factor * value;
             }

@@ -67,7 +67,9 @@ mod tests {
 
     #[test]
     fn streams_differ_by_every_part_of_their_key() {
-        let first = |env, episode, purpose, index, step| Who { seed: 7, env, episode }.draw(purpose, index, step).unit();
+        let first = |env, episode, purpose, index, step| {
+            Who { seed: 7, env, episode }.draw(purpose, index, step).unit()
+        };
         let base = first(0, 0, Purpose::Reset, 0, 0);
         for other in [
             first(1, 0, Purpose::Reset, 0, 0),

@@ -72,13 +72,7 @@ pub(crate) struct Episodes {
 }
 
 impl Episodes {
-    pub fn new(
-        rules: Rules,
-        task: &TaskSpec,
-        scene: &Scene,
-        seed: u64,
-        first_env: u32,
-    ) -> Self {
+    pub fn new(rules: Rules, task: &TaskSpec, scene: &Scene, seed: u64, first_env: u32) -> Self {
         let n = rules.spec.num_envs;
         let model = &scene.model;
         let memory = Memory::new(MemoryLayout {
@@ -123,7 +117,11 @@ impl Episodes {
     }
 
     fn who(&self, env: usize) -> Who {
-        Who { seed: self.seed, env: self.first_env.wrapping_add(env as u32), episode: self.running.memory.episode[env] }
+        Who {
+            seed: self.seed,
+            env: self.first_env.wrapping_add(env as u32),
+            episode: self.running.memory.episode[env],
+        }
     }
 
     /// Phase act: clips the actions and writes the controls. The pushes that are due come back as a mask and
@@ -259,7 +257,7 @@ impl Episodes {
                 continue;
             }
             for env in 0..self.num_envs() {
-                if self.running.memory.step[env] % period == 0 {
+                if self.running.memory.step[env].is_multiple_of(period) {
                     self.draw_command(index, env);
                 }
             }

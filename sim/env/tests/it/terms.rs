@@ -45,7 +45,8 @@ impl Slow<'_> {
     }
     /// Rotation matrix, rows, from the quaternion.
     fn matrix(&self, body: usize) -> [Vec3; 3] {
-        let [x, y, z, w] = [0, 1, 2, 3].map(|k| f64::from(self.env.state().body_rotation.get(4 * body + k, self.i)));
+        let [x, y, z, w] =
+            [0, 1, 2, 3].map(|k| f64::from(self.env.state().body_rotation.get(4 * body + k, self.i)));
         [
             [1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - z * w), 2.0 * (x * z + y * w)],
             [2.0 * (x * y + z * w), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - x * w)],
@@ -139,7 +140,8 @@ fn walk_through(tail: &str, mut check: impl FnMut(&Slow<'_>)) {
     let mut air = [[0.0_f64; 4]; N];
     for step in 0..STEPS {
         let action = actions(&env, step, 0);
-        let previous_qvel: Vec<Vec<f64>> = (0..N).map(|i| env.state().qvel.column(i).map(f64::from).collect()).collect();
+        let previous_qvel: Vec<Vec<f64>> =
+            (0..N).map(|i| env.state().qvel.column(i).map(f64::from).collect()).collect();
         env.step(&action);
         for i in 0..N {
             let mut slow = Slow {
@@ -166,7 +168,9 @@ fn walk_through(tail: &str, mut check: impl FnMut(&Slow<'_>)) {
 }
 
 fn check_reward(term: &str, expected: impl Fn(&Slow<'_>) -> f64) {
-    let tail = format!("[observe.policy]\nt = {{ term = \"time_left\" }}\n[reward]\nr = {{ weight = 1.0, {term} }}\n");
+    let tail = format!(
+        "[observe.policy]\nt = {{ term = \"time_left\" }}\n[reward]\nr = {{ weight = 1.0, {term} }}\n"
+    );
     let mut largest = 0.0_f64;
     walk_through(&tail, |slow| {
         let found = f64::from(slow.env.output().reward[slow.i]);
@@ -187,7 +191,9 @@ fn rewards_of_the_base() {
     check_reward("term = \"alive\"", |_| 1.0);
     check_reward("term = \"upright\"", |s| s.matrix(TRUNK)[2][2]);
     check_reward("term = \"forward_velocity\"", |s| s.velocity(TRUNK)[0]);
-    check_reward("term = \"forward_velocity\", limit = 0.1", |s| s.velocity(TRUNK)[0].min(f64::from(0.1_f32)));
+    check_reward("term = \"forward_velocity\", limit = 0.1", |s| {
+        s.velocity(TRUNK)[0].min(f64::from(0.1_f32))
+    });
     check_reward("term = \"track_linear_velocity\", command = \"go\", sigma = 0.5", |s| {
         let (v, c) = (s.in_base(s.velocity(TRUNK)), s.command(0));
         (-((v[0] - c[0]).powi(2) + (v[1] - c[1]).powi(2)) / 0.5).exp()
@@ -212,7 +218,9 @@ fn rewards_of_joints_and_actions() {
     check_reward("term = \"torque\"", |s| sum(12, |j| s.torque(j).powi(2)));
     check_reward("term = \"torque\", actuators = [\"FR_hip\"]", |s| s.torque(1).powi(2));
     check_reward("term = \"joint_velocity\"", |s| sum(12, |j| s.v(j).powi(2)));
-    check_reward("term = \"joint_acceleration\"", |s| sum(12, |j| ((s.v(j) - s.previous_qvel[6 + j]) / 0.02).powi(2)));
+    check_reward("term = \"joint_acceleration\"", |s| {
+        sum(12, |j| ((s.v(j) - s.previous_qvel[6 + j]) / 0.02).powi(2))
+    });
     check_reward("term = \"action\"", |s| sum(12, |j| s.action[j].powi(2)));
     check_reward("term = \"action_rate\"", |s| sum(12, |j| (s.action[j] - s.previous_action[j]).powi(2)));
     check_reward("term = \"energy\"", |s| sum(12, |j| (s.torque(j) * s.v(j)).abs()));
@@ -230,9 +238,10 @@ fn rewards_of_joints_and_actions() {
 
 #[test]
 fn rewards_of_contact_and_reach() {
-    check_reward("term = \"feet_air_time\", bodies = [\"*_calf\"], threshold = 0.05, command = \"go\"", |s| {
-        sum(4, |leg| if s.landed[leg] > 0.0 { s.landed[leg] - 0.05 } else { 0.0 })
-    });
+    check_reward(
+        "term = \"feet_air_time\", bodies = [\"*_calf\"], threshold = 0.05, command = \"go\"",
+        |s| sum(4, |leg| if s.landed[leg] > 0.0 { s.landed[leg] - 0.05 } else { 0.0 }),
+    );
     check_reward("term = \"feet_slip\", feet = [\"*_foot\"]", |s| {
         sum(4, |leg| if norm(s.force(CALVES[leg])) > 1.0 { s.foot_speed(leg).powi(2) } else { 0.0 })
     });
@@ -250,40 +259,59 @@ fn rewards_of_contact_and_reach() {
         norm([p[0] - c[0], p[1] - c[1], p[2] - c[2]])
     };
     check_reward("term = \"reach_distance\", command = \"point\"", distance);
-    check_reward("term = \"reach_fine\", command = \"point\", scale = 0.2", move |s| 1.0 - (distance(s) / 0.2).tanh());
+    check_reward("term = \"reach_fine\", command = \"point\", scale = 0.2", move |s| {
+        1.0 - (distance(s) / 0.2).tanh()
+    });
     check_reward("term = \"reach_fine\", command = \"point\", scale = 0.2, kernel = \"exp\"", move |s| {
         (-(distance(s) / 0.2).powi(2)).exp()
     });
 }
 
-/// Each observation, how it is written, and its slow definition.
-fn observations() -> Vec<(&'static str, Box<dyn Fn(&Slow<'_>) -> Vec<f64>>)> {
+/// How an observation is written, and its slow definition.
+type Defined = (&'static str, Box<dyn Fn(&Slow<'_>) -> Vec<f64>>);
+
+fn observations() -> Vec<Defined> {
     vec![
         ("term = \"joint_position\"", Box::new(|s| (0..12).map(|j| s.q(j) - HOME[j]).collect())),
-        ("term = \"joint_velocity\", scale = 0.05, joints = [\"F*\"]", Box::new(|s| (0..6).map(|j| 0.05 * s.v(j)).collect())),
+        (
+            "term = \"joint_velocity\", scale = 0.05, joints = [\"F*\"]",
+            Box::new(|s| (0..6).map(|j| 0.05 * s.v(j)).collect()),
+        ),
         ("term = \"base_position\"", Box::new(|s| s.position(TRUNK).to_vec())),
         ("term = \"base_height\", clip = 0.2", Box::new(|s| vec![s.position(TRUNK)[2].min(0.2)])),
         ("term = \"base_linear_velocity\"", Box::new(|s| s.in_base(s.velocity(TRUNK)).to_vec())),
         ("term = \"base_angular_velocity\"", Box::new(|s| s.in_base(s.spin(TRUNK)).to_vec())),
         ("term = \"projected_gravity\"", Box::new(|s| s.matrix(TRUNK)[2].map(|x| -x).to_vec())),
         ("term = \"last_action\"", Box::new(|s| s.action.clone())),
-        ("term = \"action_target\"", Box::new(|s| {
-            (0..12).map(|j| (HOME[j] + 0.7 * s.action[j]).clamp(range(j)[0], range(j)[1]) - HOME[j]).collect()
-        })),
+        (
+            "term = \"action_target\"",
+            Box::new(|s| {
+                (0..12)
+                    .map(|j| (HOME[j] + 0.7 * s.action[j]).clamp(range(j)[0], range(j)[1]) - HOME[j])
+                    .collect()
+            }),
+        ),
         ("term = \"command\", command = \"go\"", Box::new(|s| s.command(0).to_vec())),
         ("term = \"frame_position\"", Box::new(|s| s.foot(1).to_vec())),
-        ("term = \"frame_position\", frame = \"RL_foot\", relative_to = \"base\"", Box::new(|s| {
-            let (p, b) = (s.foot(3), s.position(TRUNK));
-            s.in_base([p[0] - b[0], p[1] - b[1], p[2] - b[2]]).to_vec()
-        })),
-        ("term = \"vector_to_target\", command = \"point\"", Box::new(|s| {
-            let (p, c) = (s.foot(1), s.command(2));
-            vec![c[0] - p[0], c[1] - p[1], c[2] - p[2]]
-        })),
+        (
+            "term = \"frame_position\", frame = \"RL_foot\", relative_to = \"base\"",
+            Box::new(|s| {
+                let (p, b) = (s.foot(3), s.position(TRUNK));
+                s.in_base([p[0] - b[0], p[1] - b[1], p[2] - b[2]]).to_vec()
+            }),
+        ),
+        (
+            "term = \"vector_to_target\", command = \"point\"",
+            Box::new(|s| {
+                let (p, c) = (s.foot(1), s.command(2));
+                vec![c[0] - p[0], c[1] - p[1], c[2] - p[2]]
+            }),
+        ),
         ("term = \"contact_force\", bodies = [\"RR_calf\"]", Box::new(|s| s.force(CALVES[2]).to_vec())),
-        ("term = \"contact\", bodies = [\"*_calf\"]", Box::new(|s| {
-            CALVES.iter().map(|b| if norm(s.force(*b)) > 1.0 { 1.0 } else { 0.0 }).collect()
-        })),
+        (
+            "term = \"contact\", bodies = [\"*_calf\"]",
+            Box::new(|s| CALVES.iter().map(|b| if norm(s.force(*b)) > 1.0 { 1.0 } else { 0.0 }).collect()),
+        ),
         ("term = \"actuator_force\"", Box::new(|s| (0..12).map(|j| s.torque(j)).collect())),
         ("term = \"time_left\"", Box::new(|s| vec![1.0 - s.step as f64 / 500.0])),
         ("term = \"sensor\", sensor = \"FR_foot_position\"", Box::new(|s| s.foot(0).to_vec())),
@@ -293,7 +321,8 @@ fn observations() -> Vec<(&'static str, Box<dyn Fn(&Slow<'_>) -> Vec<f64>>)> {
 #[test]
 fn observations_are_what_they_say_in_the_order_of_the_file() {
     let terms = observations();
-    let lines: String = terms.iter().enumerate().map(|(k, (line, _))| format!("t{k:02} = {{ {line} }}\n")).collect();
+    let lines: String =
+        terms.iter().enumerate().map(|(k, (line, _))| format!("t{k:02} = {{ {line} }}\n")).collect();
     walk_through(&format!("[observe.policy]\n{lines}"), |slow| {
         let group = &slow.env.spec().observations[0];
         let mut found = slow.env.output().observations[0].column(slow.i);
@@ -302,7 +331,10 @@ fn observations_are_what_they_say_in_the_order_of_the_file() {
             assert_eq!(expected.len(), *size, "{line}");
             for (k, expected) in expected.into_iter().enumerate() {
                 let found = f64::from(found.next().expect("as long as the spec says"));
-                assert!((found - expected).abs() <= TOLERANCE * (1.0 + expected.abs()), "{name} {line} [{k}]: {found}, by definition {expected}");
+                assert!(
+                    (found - expected).abs() <= TOLERANCE * (1.0 + expected.abs()),
+                    "{name} {line} [{k}]: {found}, by definition {expected}"
+                );
             }
         }
         assert_eq!(found.count(), 0);

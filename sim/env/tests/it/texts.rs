@@ -38,7 +38,10 @@ fn broken_scenes_are_refused_with_file_line_and_nearest_name() {
 fn names_in_overrides_are_refused_by_the_override() {
     let path = repository().join("scenes/walk/scene.toml");
     let cases = [
-        ("reward.feet_air_time.bodies=[\"*_calv\"]", "unknown body `*_calv` in `reward.feet_air_time.bodies.0`"),
+        (
+            "reward.feet_air_time.bodies=[\"*_calv\"]",
+            "unknown body `*_calv` in `reward.feet_air_time.bodies.0`",
+        ),
         ("observe.policy.command.command=velocitty", "did you mean `velocity`?"),
         ("robot.keyframe=hom", "did you mean `home`?"),
         ("robot.end_effector=FR_fot", "did you mean `FR_foot`?"),
@@ -59,12 +62,45 @@ fn names_in_overrides_are_refused_by_the_override() {
 #[test]
 fn terms_and_commands_must_fit() {
     let path = repository().join("scenes/arm-reach/scene.toml");
-    let message = refused(&path, &["reward.fine={ term = \"track_linear_velocity\", weight = 1, command = \"target\" }"]);
-    assert!(message.contains("the command `target` is a point") && message.contains("kind velocity"), "{message}");
+    let message = refused(
+        &path,
+        &["reward.fine={ term = \"track_linear_velocity\", weight = 1, command = \"target\" }"],
+    );
+    assert!(
+        message.contains("the command `target` is a point") && message.contains("kind velocity"),
+        "{message}"
+    );
     let message = refused(&path, &["randomize.push={ term = \"push\", interval = [1, 2], speed = [0, 1] }"]);
     assert!(message.contains("the robot's base does not float"), "{message}");
     let message = refused(&path, &["props=[{ name = \"link3\", shape = { kind = \"plane\" } }]"]);
     assert!(message.contains("the name `link3` is taken"), "{message}");
+}
+
+#[test]
+fn no_text_makes_the_loader_panic() {
+    for name in ["cartpole", "arm-reach", "walk"] {
+        let path = repository().join("scenes").join(name).join("scene.toml");
+        let text = std::fs::read(&path).expect("readable");
+        let (mut refused, mut random) = (0, 1_u64);
+        let mut next = |bound: usize| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) as usize % bound
+        };
+        for _ in 0..200 {
+            let mut bytes = text.clone();
+            for _ in 0..=next(3) {
+                let at = next(bytes.len());
+                match next(3) {
+                    0 => drop(bytes.remove(at)),
+                    1 => bytes[at] = b" \"[]{}=.-+e0x\n#'\xff"[next(17)],
+                    _ => drop(bytes.drain(at..(at + next(40)).min(text.len() / 2).max(at))),
+                }
+            }
+            let text = String::from_utf8_lossy(&bytes);
+            refused += usize::from(TaskSpec::parse(&text, &path, &[]).is_err());
+        }
+        assert!(refused > 50, "{name}: only {refused} of 200 damaged files were refused");
+    }
 }
 
 #[test]

@@ -27,7 +27,8 @@ pub(super) fn replace(model: &mut RobotModel, spec: &TaskSpec) -> Result<()> {
                 }
             }
             if !found {
-                let names = model.joints.iter().filter(|joint| scalar(joint)).map(|joint| joint.name.as_str());
+                let names =
+                    model.joints.iter().filter(|joint| scalar(joint)).map(|joint| joint.name.as_str());
                 return Err(spec.source.unknown(&path, "joint", pattern, names));
             }
         }
@@ -68,10 +69,14 @@ fn actuator(joint: &Joint, joint_idx: usize, group: &ActuatorGroup) -> Actuator 
     }
 }
 
-/// Controls that hold a pose: the keyframe's own where it has them, else where a servo gives no force.
+/// Controls that hold a pose: the keyframe's own where it has any, else where a servo gives no force. A keyframe
+/// without controls is read as zeros, which would pull servos away from its pose.
 pub(super) fn holding_controls(model: &RobotModel, qpos: &[f64], keyframe: Option<usize>) -> Vec<f64> {
-    if let Some(index) = keyframe.filter(|&index| model.keyframes[index].ctrl.len() == model.actuators.len()) {
-        return model.keyframes[index].ctrl.clone();
+    let own = keyframe.map(|index| &model.keyframes[index].ctrl);
+    if let Some(ctrl) =
+        own.filter(|ctrl| ctrl.len() == model.actuators.len() && ctrl.iter().any(|u| *u != 0.0))
+    {
+        return ctrl.clone();
     }
     model
         .actuators

@@ -68,7 +68,9 @@ fn remove_free_joint(model: &mut RobotModel, root: usize) {
         keyframe.qvel.drain(dof_at..dof_at + 6);
     }
     model.joints.remove(at);
-    model.actuators.retain(|actuator| !matches!(actuator.transmission, Transmission::Joint { joint } if joint == at));
+    model
+        .actuators
+        .retain(|actuator| !matches!(actuator.transmission, Transmission::Joint { joint } if joint == at));
     remap_joints(model, |joint| if joint > at { joint - 1 } else { joint });
     renumber(model);
 }

@@ -75,8 +75,9 @@ impl Scene {
 
 /// `world_from_robot`.
 fn robot_pose(spec: &TaskSpec) -> Result<Pose> {
-    let rotation = unit_rotation(spec.robot.rotation)
-        .ok_or_else(|| spec.source.error(ErrorKind::Value, "robot.rotation", "the quaternion has no length"))?;
+    let rotation = unit_rotation(spec.robot.rotation).ok_or_else(|| {
+        spec.source.error(ErrorKind::Value, "robot.rotation", "the quaternion has no length")
+    })?;
     Ok(Pose::new(DVec3::from(spec.robot.position), rotation))
 }
 
@@ -113,7 +114,9 @@ fn default_pose(model: &RobotModel, spec: &TaskSpec) -> Result<(Vec<f64>, Option
             spec.source.unknown(&path, "joint", name, model.joints.iter().map(|joint| joint.name.as_str()))
         })?;
         if !matches!(joint.kind, JointKind::Revolute | JointKind::Prismatic) {
-            return Err(spec.source.error(ErrorKind::Value, &path, format!("joint `{name}` has no single position"))
+            return Err(spec
+                .source
+                .error(ErrorKind::Value, &path, format!("joint `{name}` has no single position"))
                 .allowed("allowed: revolute and prismatic joints"));
         }
         qpos[joint.qpos_index] = *value;

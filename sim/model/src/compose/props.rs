@@ -22,10 +22,8 @@ pub(super) fn append(model: &mut RobotModel, prop: &Prop, index: usize, source: 
         .ok_or_else(|| source.error(ErrorKind::Value, &path("rotation"), "the quaternion has no length"))?;
     let pose = Pose::new(DVec3::from(prop.position), rotation);
     let (shape, unit_moments) = shape(&prop.shape);
-    if let Shape::Box { half_size } = &shape {
-        if half_size.min_element() <= 0.0 {
-            return Err(source.error(ErrorKind::Value, &path("shape.half_size"), "a half size is not over 0"));
-        }
+    if matches!(shape, Shape::Box { half_size } if half_size.min_element() <= 0.0) {
+        return Err(source.error(ErrorKind::Value, &path("shape.half_size"), "a half size is not over 0"));
     }
     if prop.mass.is_some() && matches!(shape, Shape::Plane { .. }) {
         return Err(source.error(ErrorKind::Value, &path("mass"), "a plane has no mass"));

@@ -122,14 +122,21 @@ impl TaskSpec {
     /// What the schema cannot say: references between tables, order of ranges, training values.
     fn validate(&self) -> Result<()> {
         if !self.observe.names().any(|name| name == "policy") {
-            return Err(self.source.error(ErrorKind::Structure, "observe", "there is no group `observe.policy`"));
+            return Err(self.source.error(
+                ErrorKind::Structure,
+                "observe",
+                "there is no group `observe.policy`",
+            ));
         }
         if let Some((name, _)) = self.observe.iter().find(|(_, group)| group.is_empty()) {
-            return Err(self.source.error(ErrorKind::Structure, &format!("observe.{name}"), "the group is empty"));
+            return Err(self.source.error(
+                ErrorKind::Structure,
+                &format!("observe.{name}"),
+                "the group is empty",
+            ));
         }
         self.train.validate().map_err(|invalid| {
-            self.source
-                .error(ErrorKind::Value, &format!("train.{}", invalid.key), invalid.to_string())
+            self.source.error(ErrorKind::Value, &format!("train.{}", invalid.key), invalid.to_string())
         })
     }
 }
@@ -137,9 +144,8 @@ impl TaskSpec {
 /// Sets one value; tables on the way are made. The check against the schema comes after.
 fn apply_override(document: &mut Node, text: &str) -> Result<()> {
     let at = Location::file(format!("--set {text}"));
-    let usage = || {
-        Error::new(ErrorKind::Syntax, at.clone(), "not an assignment").allowed("allowed: KEY.KEY=VALUE")
-    };
+    let usage =
+        || Error::new(ErrorKind::Syntax, at.clone(), "not an assignment").allowed("allowed: KEY.KEY=VALUE");
     let (keys, value) = text.split_once('=').ok_or_else(usage)?;
     let keys: Vec<&str> = keys.trim().split('.').map(str::trim).collect();
     if keys.iter().any(|key| key.is_empty()) {
@@ -165,7 +171,9 @@ fn apply_override(document: &mut Node, text: &str) -> Result<()> {
                 let count = items.len();
                 match key.parse::<usize>().ok().filter(|&index| index < count) {
                     Some(index) => &mut items[index],
-                    None => return refuse(format!("`{parent}` has elements 0 to {}", count.saturating_sub(1))),
+                    None => {
+                        return refuse(format!("`{parent}` has elements 0 to {}", count.saturating_sub(1)));
+                    }
                 }
             }
             other => return refuse(format!("`{parent}` is {}, not a table", other.describe())),
@@ -198,7 +206,8 @@ fn record_places(node: &Node, path: String, places: &mut BTreeMap<String, Locati
 mod tests {
     use super::*;
 
-    const MINIMAL: &str = "name = \"t\"\n[robot]\nfile = \"r.xml\"\n[observe.policy]\nq = { term = \"joint_position\" }\n";
+    const MINIMAL: &str =
+        "name = \"t\"\n[robot]\nfile = \"r.xml\"\n[observe.policy]\nq = { term = \"joint_position\" }\n";
 
     fn refused(text: &str, overrides: &[&str]) -> String {
         let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
@@ -208,21 +217,65 @@ mod tests {
     #[test]
     fn each_mistake_is_named_with_its_place_and_the_nearest_name() {
         let cases = [
-            ("[epsode]\nseconds = 1.0\n", "s/scene.toml:6:2: unknown key `epsode`", "did you mean `episode`?"),
-            ("[episode]\nsecond = 1.0\n", "s/scene.toml:7:1: unknown key `episode.second`", "did you mean `seconds`?"),
-            ("[episode]\nseconds = \"long\"\n", "s/scene.toml:7:11: `episode.seconds` is the text `long`", "a number over 0"),
+            (
+                "[epsode]\nseconds = 1.0\n",
+                "s/scene.toml:6:2: unknown key `epsode`",
+                "did you mean `episode`?",
+            ),
+            (
+                "[episode]\nsecond = 1.0\n",
+                "s/scene.toml:7:1: unknown key `episode.second`",
+                "did you mean `seconds`?",
+            ),
+            (
+                "[episode]\nseconds = \"long\"\n",
+                "s/scene.toml:7:11: `episode.seconds` is the text `long`",
+                "a number over 0",
+            ),
             ("[episode]\nseconds = -1\n", "s/scene.toml:7:11: `episode.seconds` is `-1`", "a number over 0"),
             ("[physics]\ndecimation = 0\n", "s/scene.toml:7:14: `physics.decimation` is `0`", "at least 1"),
-            ("[physics]\ndecimation = 1.5\n", "s/scene.toml:7:14: `physics.decimation` is `1.5`", "an integer"),
-            ("[reward.a]\nweight = 1\nterm = \"upritgh\"\n", "s/scene.toml:8:8: unknown term `upritgh`", "did you mean `upright`?"),
-            ("[reward.a]\nweight = 1\n", "s/scene.toml:6:9: `reward.a` needs the key `term`", "allowed: alive"),
+            (
+                "[physics]\ndecimation = 1.5\n",
+                "s/scene.toml:7:14: `physics.decimation` is `1.5`",
+                "an integer",
+            ),
+            (
+                "[reward.a]\nweight = 1\nterm = \"upritgh\"\n",
+                "s/scene.toml:8:8: unknown term `upritgh`",
+                "did you mean `upright`?",
+            ),
+            (
+                "[reward.a]\nweight = 1\n",
+                "s/scene.toml:6:9: `reward.a` needs the key `term`",
+                "allowed: alive",
+            ),
             ("[reward.a]\nterm = \"alive\"\n", "s/scene.toml:6:9: `reward.a` needs the key `weight`", ""),
-            ("[reward]\na = { term = \"alive\", weight = 1, wieght = 2 }\n", "s/scene.toml:7:35: unknown key `reward.a.wieght`", "did you mean `weight`?"),
-            ("[action]\nkind = \"positon\"\n", "s/scene.toml:7:8: `action.kind` is the unknown word `positon`", "did you mean `position`?"),
-            ("[train]\nlamda = 0.9\n", "s/scene.toml:7:1: unknown key `train.lamda`", "did you mean `lambda`?"),
+            (
+                "[reward]\na = { term = \"alive\", weight = 1, wieght = 2 }\n",
+                "s/scene.toml:7:35: unknown key `reward.a.wieght`",
+                "did you mean `weight`?",
+            ),
+            (
+                "[action]\nkind = \"positon\"\n",
+                "s/scene.toml:7:8: `action.kind` is the unknown word `positon`",
+                "did you mean `position`?",
+            ),
+            (
+                "[train]\nlamda = 0.9\n",
+                "s/scene.toml:7:1: unknown key `train.lamda`",
+                "did you mean `lambda`?",
+            ),
             ("[train]\ngamma = 1.5\n", "s/scene.toml:7:9:", "in [0, 1]"),
-            ("[command.go]\nkind = \"velocity\"\nx = [1.0]\n", "s/scene.toml:8:5: `command.go.x` is an array of 1", "an array of 2: each a number"),
-            ("[[props]]\nname = \"p\"\nshape = { kind = \"cube\" }\n", "s/scene.toml:8:18: unknown kind `cube`", "allowed: plane, box, sphere, capsule, cylinder"),
+            (
+                "[command.go]\nkind = \"velocity\"\nx = [1.0]\n",
+                "s/scene.toml:8:5: `command.go.x` is an array of 1",
+                "an array of 2: each a number",
+            ),
+            (
+                "[[props]]\nname = \"p\"\nshape = { kind = \"cube\" }\n",
+                "s/scene.toml:8:18: unknown kind `cube`",
+                "allowed: plane, box, sphere, capsule, cylinder",
+            ),
             ("[episode]\nseconds = nan\n", "s/scene.toml:7:11: `NaN` is not a finite number", ""),
             ("[episode\n", "s/scene.toml:6:", ""),
             ("name = 3\n", "s/scene.toml:6:", ""),
@@ -236,13 +289,20 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         assert!(refused("", &[]).contains("a scene needs the key"));
-        let message = refused("name = \"t\"\n[robot]\nfile = \"r.xml\"\n[observe.critic]\nq = { term = \"time_left\" }\n", &[]);
+        let message = refused(
+            "name = \"t\"\n[robot]\nfile = \"r.xml\"\n[observe.critic]\nq = { term = \"time_left\" }\n",
+            &[],
+        );
         assert!(message.contains("there is no group `observe.policy`"), "{message}");
     }
 
     #[test]
     fn an_override_sets_a_value_and_answers_for_its_mistakes() {
-        let overrides = ["episode.seconds=3".to_owned(), "robot.keyframe=home".to_owned(), "train.actor_hidden=[8, 8]".to_owned()];
+        let overrides = [
+            "episode.seconds=3".to_owned(),
+            "robot.keyframe=home".to_owned(),
+            "train.actor_hidden=[8, 8]".to_owned(),
+        ];
         let spec = TaskSpec::parse(MINIMAL, Path::new("s/scene.toml"), &overrides).expect("valid");
         assert_eq!(spec.episode.seconds, 3.0);
         assert_eq!(spec.robot.keyframe.as_deref(), Some("home"));
@@ -260,16 +320,20 @@ mod tests {
     fn robot_files_are_relative_to_the_scene_and_overrides_to_the_working_directory() {
         let spec = TaskSpec::parse(MINIMAL, Path::new("s/scene.toml"), &[]).expect("valid");
         assert!(spec.robot.file.ends_with("s/r.xml") && spec.robot.file.is_absolute());
-        let spec = TaskSpec::parse(MINIMAL, Path::new("s/scene.toml"), &["robot.file=q.xml".to_owned()]).expect("valid");
+        let spec = TaskSpec::parse(MINIMAL, Path::new("s/scene.toml"), &["robot.file=q.xml".to_owned()])
+            .expect("valid");
         assert!(spec.robot.file.ends_with("q.xml") && !spec.robot.file.ends_with("s/q.xml"));
     }
 
     #[test]
     fn what_is_printed_reads_back_as_the_same() {
-        let text = format!("{MINIMAL}z = {{ term = \"time_left\", noise = 0.5 }}\na = {{ term = \"base_height\" }}\n[success]\nterm = \"survived\"\n");
+        let text = format!(
+            "{MINIMAL}z = {{ term = \"time_left\", noise = 0.5 }}\na = {{ term = \"base_height\" }}\n[success]\nterm = \"survived\"\n"
+        );
         let spec = TaskSpec::parse(&text, Path::new("scene.toml"), &[]).expect("valid");
         let printed = spec.to_toml();
-        let again = TaskSpec::parse(&printed, Path::new("scene.toml"), &[]).unwrap_or_else(|e| panic!("{e}\n{printed}"));
+        let again = TaskSpec::parse(&printed, Path::new("scene.toml"), &[])
+            .unwrap_or_else(|e| panic!("{e}\n{printed}"));
         assert_eq!(again.to_toml(), printed);
         let names: Vec<&str> = again.observe.get("policy").expect("there").names().collect();
         assert_eq!(names, ["q", "z", "a"]);

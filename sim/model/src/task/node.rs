@@ -61,8 +61,12 @@ impl Node {
         })?;
         let place = |offset: usize| locate(text, file, offset);
         let start = place(0);
-        table(document.get_ref(), &place, false)
-            .map(|value| Self { key_at: start.clone(), at: start, overridden: false, value })
+        table(document.get_ref(), &place, false).map(|value| Self {
+            key_at: start.clone(),
+            at: start,
+            overridden: false,
+            value,
+        })
     }
 
     /// The value of an override: TOML, or a bare word as text.
@@ -104,7 +108,10 @@ fn table(entries: &DeTable<'_>, place: &dyn Fn(usize) -> Location, overridden: b
     for (key, value) in ordered {
         let at = place(value.span().start);
         let value = scalar_or_more(value.get_ref(), &at, place, overridden)?;
-        out.push((key.get_ref().to_string(), Node { key_at: place(key.span().start), at, overridden, value }));
+        out.push((
+            key.get_ref().to_string(),
+            Node { key_at: place(key.span().start), at, overridden, value },
+        ));
     }
     Ok(Value::Table(out))
 }
@@ -179,9 +186,8 @@ impl<'de> de::Deserializer<'de> for &'de Node {
             Value::Float(value) => visitor.visit_f64(*value),
             Value::Text(text) => visitor.visit_borrowed_str(text),
             Value::Array(items) => visitor.visit_seq(SeqDeserializer::new(items.iter())),
-            Value::Table(entries) => {
-                visitor.visit_map(MapDeserializer::new(entries.iter().map(|(key, node)| (key.as_str(), node))))
-            }
+            Value::Table(entries) => visitor
+                .visit_map(MapDeserializer::new(entries.iter().map(|(key, node)| (key.as_str(), node)))),
         }
     }
 

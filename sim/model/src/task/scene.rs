@@ -173,7 +173,13 @@ pub struct Physics {
 
 impl Default for Physics {
     fn default() -> Self {
-        Self { timestep: 0.002, decimation: 10, solver_iterations: 4, contact_frequency: 240.0, max_speed: 1000.0 }
+        Self {
+            timestep: 0.002,
+            decimation: 10,
+            solver_iterations: 4,
+            contact_frequency: 240.0,
+            max_speed: 1000.0,
+        }
     }
 }
 

@@ -42,7 +42,9 @@ impl<'a> Checker<'a> {
             Value::Table(entries) if self.allows(schema, "object") => {
                 self.check_table(node, entries, schema, path)
             }
-            Value::Array(items) if self.allows(schema, "array") => self.check_array(node, items, schema, path),
+            Value::Array(items) if self.allows(schema, "array") => {
+                self.check_array(node, items, schema, path)
+            }
             Value::Integer(value) if self.allows(schema, "number") || self.allows(schema, "integer") => {
                 check_range(node, *value as f64, schema, path)
             }
@@ -129,7 +131,10 @@ impl<'a> Checker<'a> {
             Some(missing) => Err(Error::new(
                 ErrorKind::Structure,
                 node.key_at.clone(),
-                format!("{} needs the key `{missing}`", if path.is_empty() { "a scene".into() } else { format!("`{path}`") }),
+                format!(
+                    "{} needs the key `{missing}`",
+                    if path.is_empty() { "a scene".into() } else { format!("`{path}`") }
+                ),
             )),
             None => Ok(()),
         }
@@ -137,10 +142,9 @@ impl<'a> Checker<'a> {
 
     /// Collects what a table may hold; of variants the one that its tag names.
     fn gather(&self, node: &Node, schema: &'a Json, path: &str, shape: &mut Shape<'a>) -> Result<()> {
-        if let Some(target) = schema.get("$ref").and_then(Json::as_str) {
-            if let Some(target) = self.root.pointer(target.trim_start_matches('#')) {
-                self.gather(node, target, path, shape)?;
-            }
+        let target = schema.get("$ref").and_then(Json::as_str);
+        if let Some(target) = target.and_then(|target| self.root.pointer(target.trim_start_matches('#'))) {
+            self.gather(node, target, path, shape)?;
         }
         if let Some(properties) = schema.get("properties").and_then(Json::as_object) {
             shape.properties.extend(properties.iter().map(|(name, schema)| (name.as_str(), schema)));
@@ -162,8 +166,9 @@ impl<'a> Checker<'a> {
 
     /// The variant that the table's tag names.
     fn variant(&self, node: &Node, variants: &'a [Json], path: &str) -> Result<&'a Json> {
-        let tag = tags(&variants[0]).map_or("kind", |(tag, _)| tag);
-        let words: Vec<&str> = variants.iter().filter_map(|variant| tags(variant).map(|(_, word)| word)).collect();
+        let tag = variants.first().and_then(tags).map_or("kind", |(tag, _)| tag);
+        let words: Vec<&str> =
+            variants.iter().filter_map(|variant| tags(variant).map(|(_, word)| word)).collect();
         let allowed = format!("allowed: {}", words.join(", "));
         let Some(found) = node.get(tag) else {
             let message = format!("`{path}` needs the key `{tag}`");
@@ -182,12 +187,21 @@ impl<'a> Checker<'a> {
 
     fn check_array(&self, node: &Node, items: &[Node], schema: &'a Json, path: &str) -> Result<()> {
         let bound = |key: &str| schema.get(key).and_then(Json::as_u64).and_then(|n| usize::try_from(n).ok());
-        if bound("minItems").is_some_and(|min| items.len() < min) || bound("maxItems").is_some_and(|max| items.len() > max) {
-            return Err(Error::new(ErrorKind::Value, node.at.clone(), format!("`{path}` is an array of {}", items.len()))
-                .allowed(format!("allowed: {}", self.describe(schema))));
+        if bound("minItems").is_some_and(|min| items.len() < min)
+            || bound("maxItems").is_some_and(|max| items.len() > max)
+        {
+            return Err(Error::new(
+                ErrorKind::Value,
+                node.at.clone(),
+                format!("`{path}` is an array of {}", items.len()),
+            )
+            .allowed(format!("allowed: {}", self.describe(schema))));
         }
         let Some(item_schema) = schema.get("items") else { return Ok(()) };
-        items.iter().enumerate().try_for_each(|(index, item)| self.check(item, item_schema, &join(path, &index.to_string())))
+        items
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, item)| self.check(item, item_schema, &join(path, &index.to_string())))
     }
 
     /// What a schema allows, for messages.
@@ -203,7 +217,8 @@ impl<'a> Checker<'a> {
         match kinds.first() {
             Some(&"object") => "a table".to_owned(),
             Some(&"array") => {
-                let items = schema.get("items").map_or_else(|| "values".to_owned(), |items| self.describe(items));
+                let items =
+                    schema.get("items").map_or_else(|| "values".to_owned(), |items| self.describe(items));
                 match schema.get("minItems").and_then(Json::as_u64) {
                     Some(count) => format!("an array of {count}: each {items}"),
                     None => format!("an array: each {items}"),
@@ -220,11 +235,9 @@ impl<'a> Checker<'a> {
 
 /// The property of a variant that is constant, and its word.
 fn tags(variant: &Json) -> Option<(&str, &str)> {
-    variant
-        .get("properties")?
-        .as_object()?
-        .iter()
-        .find_map(|(name, schema)| schema.get("const").and_then(Json::as_str).map(|word| (name.as_str(), word)))
+    variant.get("properties")?.as_object()?.iter().find_map(|(name, schema)| {
+        schema.get("const").and_then(Json::as_str).map(|word| (name.as_str(), word))
+    })
 }
 
 fn join(path: &str, key: &str) -> String {
@@ -242,8 +255,10 @@ fn check_word(node: &Node, words: &[&str], path: &str) -> Result<()> {
         )
         .allowed(allowed)
         .nearest(word, words.iter().copied())),
-        other => Err(Error::new(ErrorKind::Value, node.at.clone(), format!("`{path}` is {}", other.describe()))
-            .allowed(allowed)),
+        other => {
+            Err(Error::new(ErrorKind::Value, node.at.clone(), format!("`{path}` is {}", other.describe()))
+                .allowed(allowed))
+        }
     }
 }
 
@@ -261,7 +276,12 @@ fn check_range(node: &Node, value: f64, schema: &Json, path: &str) -> Result<()>
 }
 
 fn range_text(schema: &Json) -> String {
-    let words = [("minimum", "at least"), ("exclusiveMinimum", "over"), ("maximum", "at most"), ("exclusiveMaximum", "below")];
+    let words = [
+        ("minimum", "at least"),
+        ("exclusiveMinimum", "over"),
+        ("maximum", "at most"),
+        ("exclusiveMaximum", "below"),
+    ];
     words
         .iter()
         .filter_map(|(key, word)| schema.get(key).map(|bound| format!(" {word} {bound}")))

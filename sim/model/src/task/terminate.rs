@@ -32,7 +32,7 @@ pub enum Termination {
     /// The base's z axis leans from up by more than an angle.
     Tilt {
         /// The angle \[rad\].
-        #[schemars(range(min = 0.0, max = 3.1416))]
+        #[schemars(range(min = 0.0, max = 3.2))]
         angle: f64,
     },
     /// A body is touched.
