@@ -110,7 +110,8 @@ impl Blueprint {
         blueprint.template = template;
         for (link, handle) in blueprint.links.links.iter().zip(&handles) {
             let free = link.joint.is_some_and(|j| model.joints[j].kind == JointKind::Free);
-            if let Some(multibody) = handle.multibody.filter(|_| link.parent == 0) {
+            let known = |m: &rp::MultibodyIndex| blueprint.trees.iter().any(|(_, known)| known == m);
+            if let Some(multibody) = handle.multibody.filter(|m| link.parent == 0 && !known(m)) {
                 blueprint.trees.push((free, multibody));
             }
         }
@@ -223,13 +224,18 @@ impl Blueprint {
     }
 
     fn add_joints(&self, world: &mut World, handles: &[LinkHandle]) -> Result<(), BuildError> {
+        let mut roots: Vec<(usize, rp::RigidBodyHandle)> = Vec::new();
         for (index, link) in self.links.links.iter().enumerate().skip(1) {
             let Some(joint) = link.joint.map(|j| &self.model.joints[j]) else { continue };
             if joint.kind == JointKind::Free {
                 continue;
             }
             let parent = if link.parent == 0 {
-                world.bodies.insert(rp::RigidBodyBuilder::fixed())
+                let shared =
+                    roots.iter().find(|(other, _)| self.share_root(index, *other)).map(|(_, root)| *root);
+                let root = shared.unwrap_or_else(|| world.bodies.insert(rp::RigidBodyBuilder::fixed()));
+                roots.push((index, root));
+                root
             } else {
                 handles[link.parent].body
             };
@@ -240,6 +246,15 @@ impl Blueprint {
                 .ok_or_else(|| BuildError::new(&format!("joint `{}`", joint.name), "a kinematic loop"))?;
         }
         Ok(())
+    }
+
+    /// Whether two trees on the world must be one multibody: a coupling ties a joint of one to a joint of the other.
+    fn share_root(&self, a: usize, b: usize) -> bool {
+        self.model.equalities.iter().filter(|e| e.active).any(|equality| {
+            let EqualityKind::Joint { joint, other: Some(other), .. } = equality.kind else { return false };
+            let roots = [joint, other].map(|j| self.links.root(self.links.of_joint[j]));
+            roots == [a, b] || roots == [b, a]
+        })
     }
 
     /// A joint in rapier's terms: its free axis is x, or all rotations.

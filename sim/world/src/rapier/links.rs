@@ -84,6 +84,14 @@ impl Links {
         Ok(())
     }
 
+    /// The link on the world that carries this one.
+    pub fn root(&self, mut link: usize) -> usize {
+        while self.links[link].parent != 0 {
+            link = self.links[link].parent;
+        }
+        link
+    }
+
     /// The nearest link towards the world that has bodies.
     pub fn parent_with_bodies(&self, link: usize) -> usize {
         let mut parent = self.links[link].parent;

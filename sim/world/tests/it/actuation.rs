@@ -2,7 +2,7 @@
 
 use glam::{DQuat, DVec3};
 use keiko_model::Pose;
-use keiko_model::robot::{FrameRef, JointKind, RobotModel, SensorKind, Transmission};
+use keiko_model::robot::{Equality, EqualityKind, FrameRef, JointKind, RobotModel, SensorKind, Transmission};
 
 use crate::bench::{Bench, options};
 use crate::robots::{Builder, GRAVITY, pendulum, quadruped, standing};
@@ -215,37 +215,34 @@ fn site_forces_push_and_turn() {
     assert!((bench.qvel(0) / (0.2 / 2.0 * 0.02) - 1.0).abs() < 2e-3, "speed {}", bench.qvel(0));
 }
 
-/// `q2 = 0.5 - 2 q1`: the follower follows.
+/// `q2 = 0.5 - 2 q1`: the follower follows, below its leader or beside it on the world.
 #[test]
 fn coupled_joints_follow() {
-    let mut b = Builder::new("coupled").without_gravity();
-    let first = b.body(0, [0.0; 3], 1.0, [0.0; 3], [0.1; 3]);
-    b.joint(first, JointKind::Revolute, [0.0, 0.0, 1.0], [0.0; 3]);
-    let second = b.body(first, [0.3, 0.0, 0.0], 1.0, [0.0; 3], [0.1; 3]);
-    b.joint(second, JointKind::Revolute, [0.0, 0.0, 1.0], [0.0; 3]);
-    let kind = keiko_model::robot::EqualityKind::Joint {
-        joint: 1,
-        other: Some(0),
-        polynomial: [0.5, -2.0, 0.0, 0.0, 0.0],
-    };
-    b.0.equalities.push(keiko_model::robot::Equality {
-        name: "mimic".into(),
-        kind,
-        softness: Default::default(),
-        active: true,
-    });
-    b.position_servo(0, 50.0, 5.0);
-    let mut bench = Bench::new(&b.0, 1, options(0.002, 10));
-    bench.reset_all(|_| vec![0.0, 0.5], |_| vec![0.0; 2]);
-    bench.ctrl.set(0, 0, 0.4);
-    bench.run(200);
-    assert!((bench.qpos(0) - 0.4).abs() < 1e-3, "{}", bench.qpos(0));
-    assert!(
-        (bench.qpos(1) - (0.5 - 2.0 * bench.qpos(0))).abs() < 1e-3,
-        "{} {}",
-        bench.qpos(0),
-        bench.qpos(1)
-    );
+    for beside in [false, true] {
+        let mut b = Builder::new("coupled").without_gravity();
+        let first = b.body(0, [0.0; 3], 1.0, [0.0; 3], [0.1; 3]);
+        b.joint(first, JointKind::Revolute, [0.0, 0.0, 1.0], [0.0; 3]);
+        let second = b.body(if beside { 0 } else { first }, [0.3, 0.0, 0.0], 1.0, [0.0; 3], [0.1; 3]);
+        b.joint(second, JointKind::Revolute, [0.0, 0.0, 1.0], [0.0; 3]);
+        let kind = EqualityKind::Joint { joint: 1, other: Some(0), polynomial: [0.5, -2.0, 0.0, 0.0, 0.0] };
+        b.0.equalities.push(Equality {
+            name: "mimic".into(),
+            kind,
+            softness: Default::default(),
+            active: true,
+        });
+        b.position_servo(0, 50.0, 5.0);
+        let mut bench = Bench::new(&b.0, 1, options(0.002, 10));
+        bench.reset_all(|_| vec![0.1, 0.3], |_| vec![0.0; 2]);
+        assert!((bench.qpos(0) - 0.1).abs() < 1e-6 && (bench.qpos(1) - 0.3).abs() < 1e-6);
+        bench.ctrl.set(0, 0, 0.4);
+        bench.run(200);
+        let (q1, q2) = (bench.qpos(0), bench.qpos(1));
+        assert!(
+            (q1 - 0.4).abs() < 1e-3 && (q2 - (0.5 - 2.0 * q1)).abs() < 1e-3,
+            "beside {beside}: {q1} {q2}"
+        );
+    }
 }
 
 /// What cannot be done is refused by name.
