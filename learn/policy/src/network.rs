@@ -158,7 +158,7 @@ impl ActorCritic {
 
 /// Elements `start..` of a vector as a matrix.
 fn cut(flat: &Tensor<1>, start: usize, rows: usize, columns: usize) -> Tensor<2> {
-    flat.clone().slice([start..start + rows * columns]).reshape([rows, columns])
+    flat.clone().narrow(0, start, rows * columns).reshape([rows, columns])
 }
 
 /// A leaf that the loss does not reach has gradient zero.

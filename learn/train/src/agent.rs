@@ -136,7 +136,7 @@ pub enum Forward {
     /// Tensors on a device.
     Tensors {
         /// Both networks, without gradients.
-        network: ActorCritic,
+        network: Box<ActorCritic>,
         /// Where.
         device: burn::tensor::Device,
     },
@@ -148,7 +148,7 @@ impl Forward {
         if device.is_gpu() {
             let device = device.tensors().clone();
             let data = TensorData::new(flat.to_vec(), [flat.len()]);
-            let network = ActorCritic::constants(shape, &Tensor::from_data(data, &device));
+            let network = Box::new(ActorCritic::constants(shape, &Tensor::from_data(data, &device)));
             return Self::Tensors { network, device };
         }
         let actor = HostMlp::new(shape.actor.clone(), &flat[..shape.actor.num_parameters()]);

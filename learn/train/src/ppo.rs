@@ -190,7 +190,7 @@ impl Learner {
         let gradient = network.gradients(loss.backward());
         let groups = match spec.dialect {
             Dialect::RslRl => vec![self.shape.actor_range(), self.shape.critic_range()],
-            Dialect::Brax => vec![0..self.shape.num_parameters()],
+            Dialect::Brax => std::iter::once(0..self.shape.num_parameters()).collect(),
         };
         let norm = gradient.clone().square().sum().sqrt();
         self.adam(limit_norm(gradient, &groups, spec.max_grad_norm));

@@ -49,9 +49,9 @@ pub struct IterationReport {
     /// Mean standard deviation of the actions.
     pub mean_std: f64,
     /// Mean of each weighted reward term per episode that ended in this iteration, by name.
-    pub reward_terms: Vec<(String, f64)>,
+    pub reward_terms: Named,
     /// Share of the episodes that ended in this iteration by each termination, `time_out` last.
-    pub terminations: Vec<(String, f64)>,
+    pub terminations: Named,
     /// Environments that broke and were reset, since the start.
     pub faults: u64,
     /// Wall time of stepping and acting \[s\].
@@ -64,8 +64,8 @@ pub struct IterationReport {
 
 impl IterationReport {
     /// Scalars under the names that rsl_rl and Isaac Lab use.
-    pub fn scalars(&self) -> Vec<(String, f64)> {
-        let mut scalars: Vec<(String, f64)> = [
+    pub fn scalars(&self) -> Named {
+        let mut scalars: Named = [
             ("Loss/surrogate", self.update.surrogate),
             ("Loss/value", self.update.value),
             ("Loss/entropy", self.update.entropy),
@@ -95,6 +95,9 @@ impl IterationReport {
         scalars
     }
 }
+
+/// Numbers under names.
+pub type Named = Vec<(String, f64)>;
 
 /// Return, length and success of a finished episode.
 type Episode = (f64, u32, Option<bool>);
@@ -225,7 +228,7 @@ impl Trainer {
     }
 
     /// Reward terms and terminations of the episodes that ended, under their names.
-    fn by_name(&self, rollout: &Rollout) -> (Vec<(String, f64)>, Vec<(String, f64)>) {
+    fn by_name(&self, rollout: &Rollout) -> (Named, Named) {
         let (spec, ends) = (self.env.spec(), &rollout.episodes);
         if ends.is_empty() {
             return (Vec::new(), Vec::new());
