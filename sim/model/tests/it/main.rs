@@ -3,7 +3,10 @@
 
 mod hostile_mesh;
 mod hostile_urdf;
+mod hostile_xml;
 mod kinematics;
 mod mesh;
+mod mjcf;
 mod support;
 mod urdf;
+mod wheels;

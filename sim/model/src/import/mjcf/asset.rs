@@ -12,7 +12,8 @@ use super::option::unsupported;
 use super::{Reader, inertia};
 use crate::Pose;
 use crate::error::{Error, ErrorKind, Location, Result};
-use crate::import::xml::Element;
+use crate::hull::convex_hull;
+use crate::import::xml::{Attribute, Element};
 use crate::mesh::{self, MeshInertia, MeshLimits};
 use crate::robot::{HeightField, Mesh};
 
@@ -145,28 +146,19 @@ impl<'a> Reader<'a> {
         }
         let vertices = e.require("vertex")?;
         let numbers = vertices.f64s(3, 3 * 3 * self.limits.mesh_triangles)?;
-        let Some(faces) = e.get("face") else {
-            return Err(unsupported(e, "a mesh of vertices without faces"));
-        };
+        let points: Vec<[f64; 3]> = triples(vertices, &numbers)?;
+        let Some(faces) = e.get("face") else { return hull_of(&points, vertices.location()) };
         let indices = faces.f64s(3, 3 * self.limits.mesh_triangles)?;
-        for (attribute, count) in [(vertices, numbers.len()), (faces, indices.len())] {
-            if count % 3 != 0 {
-                return Err(attribute
-                    .error(ErrorKind::Value, format!("{count} numbers"))
-                    .allowed("a multiple of 3"));
-            }
-        }
         if let Some(bad) =
-            indices.iter().find(|i| i.fract() != 0.0 || **i < 0.0 || **i >= (numbers.len() / 3) as f64)
+            indices.iter().find(|i| i.fract() != 0.0 || **i < 0.0 || **i >= points.len() as f64)
         {
             let message = format!("the vertex index {bad}");
-            let allowed = format!("whole numbers from 0 to {}", numbers.len() / 3 - 1);
+            let allowed = format!("whole numbers from 0 to {}", points.len() - 1);
             return Err(faces.error(ErrorKind::Value, message).allowed(allowed));
         }
-        let vertices: Vec<[f64; 3]> = numbers.chunks_exact(3).map(|v| [v[0], v[1], v[2]]).collect();
-        let triangles: Vec<[u32; 3]> =
-            indices.chunks_exact(3).map(|t| [t[0], t[1], t[2]].map(|i| i as u32)).collect();
-        mesh::mesh_from_arrays("", &vertices, &triangles, DVec3::ONE, &e.location(), &limits)
+        let triangles = triples(faces, &indices)?.into_iter().map(|t| t.map(|i| i as u32));
+        let triangles: Vec<[u32; 3]> = triangles.collect();
+        mesh::mesh_from_arrays("", &points, &triangles, DVec3::ONE, &e.location(), &limits)
     }
 
     /// Where an asset lies: in the asset folder, or beside the included file that names it.
@@ -283,6 +275,23 @@ impl<'a> Reader<'a> {
     }
 }
 
+fn triples(attribute: &Attribute, numbers: &[f64]) -> Result<Vec<[f64; 3]>> {
+    if numbers.len() % 3 != 0 {
+        let message = format!("`{}` has {} numbers", attribute.name, numbers.len());
+        return Err(attribute.error(ErrorKind::Value, message).allowed("a multiple of 3"));
+    }
+    Ok(numbers.chunks_exact(3).map(|t| [t[0], t[1], t[2]]).collect())
+}
+
+/// A mesh of vertices alone is their convex hull.
+fn hull_of(points: &[[f64; 3]], at: Location) -> Result<Mesh> {
+    let vertices: Vec<[f32; 3]> = points.iter().map(|p| p.map(|x| x as f32)).collect();
+    if let Some(i) = vertices.iter().position(|v| v.iter().any(|x| !x.is_finite())) {
+        return Err(Error::new(ErrorKind::Value, at, format!("mesh vertex {i} is not finite")));
+    }
+    convex_hull(&Mesh { name: String::new(), vertices, triangles: vec![] }).map_err(|reason| reason.at(at))
+}
+
 /// MuJoCo's own mesh format: four counts, then vertices, normals, texture coordinates and triangles.
 fn read_msh(bytes: &[u8], at: &Location, limits: &MeshLimits) -> Result<Mesh> {
     let word = |i: usize| bytes.get(4 * i..4 * i + 4).map_or([0; 4], |b| [b[0], b[1], b[2], b[3]]);
@@ -305,8 +314,7 @@ fn read_msh(bytes: &[u8], at: &Location, limits: &MeshLimits) -> Result<Mesh> {
     let index = |i: i64| u32::from_le_bytes(word(i as usize));
     let triangles: Vec<[u32; 3]> = (0..faces).map(|f| [0, 1, 2].map(|k| index(first + 3 * f + k))).collect();
     if triangles.is_empty() {
-        let message = "a mesh of vertices without faces is not supported";
-        return Err(Error::new(ErrorKind::Unsupported, at.clone(), message));
+        return hull_of(&points, at.clone());
     }
     mesh::mesh_from_arrays("", &points, &triangles, DVec3::ONE, at, limits)
 }
