@@ -1,1 +1,24 @@
-fn main() {}
+//! The command `keiko`: parse, dispatch, exit. All work is in the library crates.
+
+mod args;
+mod commands;
+mod exit;
+mod output;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::exit::Failure;
+
+fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    match commands::run(&cli) {
+        Ok(code) => code.into(),
+        Err(Failure { code, error }) => {
+            eprintln!("error: {error:#}");
+            code.into()
+        }
+    }
+}

@@ -149,6 +149,17 @@ impl TaskEnv {
         self.episodes().running.faults
     }
 
+    /// Names of the robot's joints, in order: they travel with a policy.
+    pub fn joint_names(&self) -> Vec<String> {
+        let joints = &self.scene.model.joints[..self.scene.num_robot_joints];
+        joints.iter().map(|joint| joint.name.clone()).collect()
+    }
+
+    /// Where replay files of environments that break are written from now on.
+    pub fn set_replay_dir(&mut self, folder: Option<PathBuf>) {
+        self.simulation.world.resource_mut::<ReplayTo>().folder = folder;
+    }
+
     fn episodes(&self) -> &Episodes {
         self.simulation.world.resource::<Episodes>()
     }

@@ -8,3 +8,4 @@ mod ecs;
 mod motion;
 mod robots;
 mod truth;
+mod wheels;

@@ -276,7 +276,7 @@ impl<'a> Reader<'a> {
 }
 
 fn triples(attribute: &Attribute, numbers: &[f64]) -> Result<Vec<[f64; 3]>> {
-    if numbers.len() % 3 != 0 {
+    if !numbers.len().is_multiple_of(3) {
         let message = format!("`{}` has {} numbers", attribute.name, numbers.len());
         return Err(attribute.error(ErrorKind::Value, message).allowed("a multiple of 3"));
     }

@@ -160,7 +160,7 @@ impl<'a> GeomSpec<'a> {
             "box" | "ellipsoid" => &[0, 1, 2],
             _ => &[],
         };
-        for &i in needed.iter().filter(|i| self.size[**i] <= 0.0) {
+        if let Some(&i) = needed.iter().find(|i| self.size[**i] <= 0.0) {
             let message = format!(
                 "{}: number {} of the size of a {} is {}",
                 e.describe(),

@@ -120,10 +120,9 @@ fn mass_matrix(model: &RobotModel) -> Vec<Vec<f64>> {
             body = model.bodies[body].parent;
         }
     }
-    for joint in &model.joints {
-        for dof in joint.dof_index..joint.dof_index + joint.kind.num_dofs() {
-            matrix[dof][dof] += joint.armature;
-        }
+    let armatures = model.joints.iter().flat_map(|j| std::iter::repeat_n(j.armature, j.kind.num_dofs()));
+    for (dof, (row, armature)) in matrix.iter_mut().zip(armatures).enumerate() {
+        row[dof] += armature;
     }
     matrix
 }

@@ -321,7 +321,7 @@ const REPLICATE: [&str; 5] = ["count", "offset", "euler", "sep", "childclass"];
 
 fn check_element(element: &Element, entry: &Entry, attributes: &[&'static str]) -> Result<()> {
     let allowed = if attributes.is_empty() { &entry.attributes[..] } else { attributes };
-    for attribute in element.attributes.iter().filter(|a| !allowed.contains(&a.name.as_str())) {
+    if let Some(attribute) = element.attributes.iter().find(|a| !allowed.contains(&a.name.as_str())) {
         let message = format!("`<{}>` has no attribute `{}`", element.name, attribute.name);
         let mut error = attribute.error(ErrorKind::Unknown, message);
         error = error.nearest(&attribute.name, allowed.iter().copied());

@@ -1,0 +1,117 @@
+//! What the commands share about run folders: building environments, evaluating, loading policies.
+
+use std::path::Path;
+
+use anyhow::Context;
+use keiko_env::{EnvOptions, TaskEnv};
+use keiko_model::task::TaskSpec;
+use keiko_policy::Policy;
+use keiko_train::eval::{EvalReport, evaluate};
+use keiko_train::run_dir::{read_checkpoints, read_config};
+use keiko_train::{StorageError, TrainError};
+
+use crate::exit::{Code, CommandResult, Failure, OrExit};
+use crate::output::Output;
+
+/// Environments that share the episodes of an evaluation.
+const MAX_EVAL_ENVS: usize = 64;
+
+/// Folder of the best policy in a run.
+pub const POLICY_DIR: &str = "policy";
+
+/// Evaluation episodes never repeat those of training: their seeds differ in the upper half.
+pub fn eval_seed(seed: u64) -> u64 {
+    seed ^ (0xE7A1 << 48)
+}
+
+/// Plays `episodes` episodes of a task with a policy.
+pub fn evaluate_task(spec: &TaskSpec, policy: &Policy, episodes: usize, seed: u64) -> CommandResult<EvalReport> {
+    let num_envs = episodes.clamp(1, MAX_EVAL_ENVS);
+    let mut env = build_env(spec, EnvOptions { num_envs, seed: eval_seed(seed), ..EnvOptions::default() })?;
+    policy.config().check_joints(&env.joint_names()).or_exit(Code::Usage)?;
+    evaluate(policy, &mut env, episodes).or_exit(Code::Usage)
+}
+
+/// An environment; what is wrong with its scene exits with the code for scenes.
+pub fn build_env(spec: &TaskSpec, options: EnvOptions) -> CommandResult<TaskEnv> {
+    TaskEnv::new(spec, &options).or_exit(Code::Scene)
+}
+
+/// The task of a run, as it was resolved when the run began.
+pub fn load_task(run: &Path, overrides: &[String]) -> CommandResult<TaskSpec> {
+    let text = read_config(run)?;
+    Ok(TaskSpec::parse(&text, &run.join("config.toml"), overrides)?)
+}
+
+/// The best policy of a run, or that of its newest intact checkpoint.
+pub fn load_policy(run: &Path) -> CommandResult<Policy> {
+    let best = run.join(POLICY_DIR);
+    if best.is_dir() {
+        return Policy::load(&best).or_exit(Code::Machine);
+    }
+    let latest = read_checkpoints(run).load_latest()?;
+    for refused in &latest.refused {
+        eprintln!("warning: {refused}");
+    }
+    let checkpoint = latest
+        .checkpoint
+        .with_context(|| format!("{} holds no policy and no intact checkpoint yet", run.display()))
+        .or_exit(Code::Machine)?;
+    Policy::from_files(&checkpoint.files).or_exit(Code::Machine)
+}
+
+/// Puts an evaluation into the closing line.
+pub fn set_report(output: &mut Output, report: &EvalReport) {
+    output.set("mean_return", report.mean_return);
+    output.set("std_return", report.std_return);
+    output.set("success_rate", serde_json::json!(report.success_rate));
+    output.set("episodes", report.episodes);
+    output.set("mean_length", report.mean_length);
+}
+
+/// An evaluation in words.
+pub fn describe_report(report: &EvalReport) -> String {
+    let success = report
+        .success_rate
+        .map(|rate| {
+            let (low, high) = wilson(rate, report.episodes);
+            format!(", success {:.1} % (95 % interval {:.1} to {:.1})", 100.0 * rate, 100.0 * low, 100.0 * high)
+        })
+        .unwrap_or_default();
+    format!(
+        "mean return {:.2} +- {:.2} over {} episodes of {:.0} steps{success}",
+        report.mean_return, report.std_return, report.episodes, report.mean_length
+    )
+}
+
+/// Wilson's 95 % interval of a rate over `n` trials (Wilson 1927).
+fn wilson(rate: f64, n: usize) -> (f64, f64) {
+    let (n, z) = (n as f64, 1.959_964);
+    let denominator = 1.0 + z * z / n;
+    let centre = (rate + z * z / (2.0 * n)) / denominator;
+    let half = z / denominator * (rate * (1.0 - rate) / n + z * z / (4.0 * n * n)).sqrt();
+    ((centre - half).max(0.0), (centre + half).min(1.0))
+}
+
+impl From<StorageError> for Failure {
+    fn from(error: StorageError) -> Self {
+        Self { code: Code::Machine, error: error.into() }
+    }
+}
+
+impl From<TrainError> for Failure {
+    fn from(error: TrainError) -> Self {
+        Self { code: Code::Failed, error: error.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wilson;
+
+    #[test]
+    fn wilson_interval_of_nine_in_ten() {
+        let (low, high) = wilson(0.9, 10);
+        assert!((low - 0.5958).abs() < 1e-3 && (high - 0.9821).abs() < 1e-3, "{low} {high}");
+    }
+}

@@ -1,0 +1,276 @@
+//! `keiko train`: the loop around the trainer, its run folder, its signals.
+
+use std::io::IsTerminal;
+use std::path::Path;
+
+use keiko_env::EnvOptions;
+use keiko_model::task::{TaskSpec, resolve_scene};
+use keiko_train::device::{Device, DeviceChoice};
+use keiko_train::eval::EvalReport;
+use keiko_train::metrics::MetricsLog;
+use keiko_train::progress::{Progress, ProgressMode, ProgressUpdate};
+use keiko_train::tfevents::EventLog;
+use keiko_train::trainer::{IterationReport, Trainer};
+use keiko_train::{CheckpointStore, RunDir, RunInfo, find_run};
+use serde::{Deserialize, Serialize};
+
+use super::run_files::{build_env, describe_report, evaluate_task, load_policy, load_task, set_report};
+use crate::args::{DeviceArg, Train};
+use crate::exit::{Code, CommandResult, OrExit};
+use crate::output::Output;
+use crate::signals::Signals;
+
+/// Checkpoints kept of a run.
+const KEEP_CHECKPOINTS: usize = 3;
+
+/// Folder of replay files of environments that broke.
+const REPLAY_DIR: &str = "replays";
+
+/// Beside the kept policy: how good it was.
+const SCORE_FILE: &str = "score.json";
+
+/// What makes one policy better than another: success first, then return.
+#[derive(Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+struct Score {
+    success_rate: f64,
+    mean_return: f64,
+}
+
+/// A run and everything it writes to.
+struct Run {
+    task: TaskSpec,
+    seed: u64,
+    dir: RunDir,
+    trainer: Trainer,
+    checkpoints: CheckpointStore,
+    metrics: MetricsLog,
+    events: EventLog,
+    progress: Progress,
+    /// The score of the policy that stands in `policy/`.
+    best: Option<Score>,
+    /// Joint order of the robot, recorded in policies.
+    joints: Vec<String>,
+}
+
+/// Runs the command.
+pub fn run(args: &Train, output: &mut Output) -> CommandResult {
+    let signals = Signals::listen()?;
+    let mut run = match &args.resume {
+        Some(which) => resume(&find_run(&args.runs, which)?, args, output)?,
+        None => start(args, output)?,
+    };
+    output.say(format!("run folder: {}", run.dir.path().display()));
+    let interrupted = run.train(&signals)?;
+    run.progress.finish();
+    let steps = run.trainer.env_steps();
+    output.set("env_steps", steps);
+    output.set("iterations", run.trainer.iteration());
+    output.set("run_dir", run.dir.path().display().to_string());
+    if let Some(code) = interrupted {
+        output.say(format!(
+            "stopped after iteration {}; go on with: keiko train --resume {}",
+            run.trainer.iteration(),
+            run.dir.path().display()
+        ));
+        return Ok(code);
+    }
+    // The policy that is kept was picked by an evaluation; it is judged on episodes that picked nothing.
+    let policy = load_policy(run.dir.path())?;
+    let report = evaluate_task(&run.task, &policy, run.trainer.spec().eval_episodes, run.seed.wrapping_add(1))?;
+    set_report(output, &report);
+    output.say(format!(
+        "{}: {}\n{} steps in {:.1} s ({:.1} CPU-seconds)\nplay it with: keiko play {}",
+        run.task.name,
+        describe_report(&report),
+        steps,
+        output.wall_seconds(),
+        output.cpu_seconds(),
+        run.dir.path().display()
+    ));
+    Ok(Code::Done)
+}
+
+/// A new run.
+fn start(args: &Train, output: &Output) -> CommandResult<Run> {
+    let scene = args.scene.as_deref().unwrap_or_default();
+    let file = resolve_scene(scene)?;
+    let mut overrides = args.overrides.clone();
+    overrides.push(format!("train.seed={}", args.seed));
+    overrides.extend(args.envs.map(|envs| format!("train.num_envs={envs}")));
+    overrides.extend(args.iterations.map(|iterations| format!("train.iterations={iterations}")));
+    let task = TaskSpec::load(&file, &overrides)?;
+    let device = open_device(args.device, output)?;
+    // The folder comes after all that can be wrong with the scene, so that no empty ones are left behind.
+    let mut env = build_env(&task, env_options(&task, args.seed))?;
+    let dir = RunDir::create(&args.runs, &task.name, &task.to_toml(), info(args.seed, &device))?;
+    env.set_replay_dir(Some(dir.path().join(REPLAY_DIR)));
+    let joints = env.joint_names();
+    let trainer = Trainer::new(Box::new(env), task.train.clone(), args.seed, device)?;
+    let mut run = assemble(task, args.seed, dir, trainer, output, joints, None)?;
+    // A run that is killed before its first checkpoint can be resumed too.
+    run.save_checkpoint()?;
+    Ok(run)
+}
+
+/// A run that goes on from its newest intact checkpoint.
+fn resume(path: &Path, args: &Train, output: &Output) -> CommandResult<Run> {
+    let mut dir = RunDir::resume(path)?;
+    let overrides: Vec<String> =
+        args.iterations.map(|iterations| format!("train.iterations={iterations}")).into_iter().collect();
+    let task = load_task(path, &overrides)?;
+    let seed = dir.record().start.seed;
+    let device = open_device(args.device, output)?;
+    let store = CheckpointStore::open(path.join("checkpoints"), KEEP_CHECKPOINTS)?;
+    let latest = store.load_latest()?;
+    for refused in &latest.refused {
+        eprintln!("warning: {refused}");
+    }
+    let checkpoint = latest
+        .checkpoint
+        .ok_or_else(|| anyhow::anyhow!("{} holds no intact checkpoint to go on from", path.display()))
+        .or_exit(Code::Machine)?;
+    if !latest.refused.is_empty() {
+        eprintln!("warning: going on from the newest intact checkpoint, iteration {}", checkpoint.step);
+    }
+    let mut env = build_env(&task, env_options(&task, seed))?;
+    env.set_replay_dir(Some(path.join(REPLAY_DIR)));
+    let joints = env.joint_names();
+    let mut trainer = Trainer::new(Box::new(env), task.train.clone(), seed, device)?;
+    trainer.restore(&checkpoint.files)?;
+    dir.record_resume(checkpoint.step, info(seed, trainer.device()))?;
+    output.say(format!("resumed at iteration {}", checkpoint.step));
+    assemble(task, seed, dir, trainer, output, joints, Some(checkpoint.step))
+}
+
+fn assemble(
+    task: TaskSpec,
+    seed: u64,
+    dir: RunDir,
+    trainer: Trainer,
+    output: &Output,
+    joints: Vec<String>,
+    resumed_at: Option<u64>,
+) -> CommandResult<Run> {
+    let mut checkpoints = dir.checkpoints(KEEP_CHECKPOINTS)?;
+    if let Some(step) = resumed_at {
+        checkpoints.discard_after(step)?;
+    }
+    let (metrics, events) = dir.logs(resumed_at)?;
+    let mode = ProgressMode::choose(output.json(), std::io::stderr().is_terminal());
+    let iterations = trainer.spec().iterations as u64;
+    let progress =
+        Progress::new(Box::new(std::io::stderr()), mode, iterations, trainer.iteration(), trainer.env_steps());
+    let best = resumed_at.and_then(|_| read_best(&dir));
+    Ok(Run { task, seed, dir, trainer, checkpoints, metrics, events, progress, best, joints })
+}
+
+/// The score of the policy that a run kept so far.
+fn read_best(dir: &RunDir) -> Option<Score> {
+    let text = std::fs::read_to_string(dir.policy_dir().join(SCORE_FILE)).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+impl Run {
+    /// Iterates until done, good enough, or interrupted; then everything is saved.
+    fn train(&mut self, signals: &Signals) -> CommandResult<Option<Code>> {
+        while !self.trainer.is_finished() {
+            let report = self.trainer.iterate()?;
+            let mut scalars = report.scalars();
+            let mut reached = false;
+            if self.trainer.wants_evaluation() {
+                let evaluation = self.evaluate()?;
+                scalars.push(("Eval/mean_return".to_owned(), evaluation.mean_return));
+                scalars.extend(evaluation.success_rate.map(|rate| ("Eval/success_rate".to_owned(), rate)));
+                reached = self.trainer.reached(&evaluation);
+            }
+            self.log(&report, &scalars);
+            let interrupted = signals.received();
+            if reached || interrupted.is_some() || self.trainer.wants_checkpoint() {
+                self.save_checkpoint()?;
+            }
+            if interrupted.is_some() {
+                return Ok(interrupted);
+            }
+            if reached {
+                self.progress.message("the target is reached");
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Evaluates the policy as it is, and keeps it if it is the best yet.
+    fn evaluate(&mut self) -> CommandResult<EvalReport> {
+        let policy = self.trainer.policy()?.with_joints(self.joints.clone());
+        let seed = self.seed.wrapping_add(self.trainer.iteration() << 32);
+        let report = evaluate_task(&self.task, &policy, self.trainer.spec().eval_episodes, seed)?;
+        self.progress.message(&format!("iteration {}: {}", self.trainer.iteration(), describe_report(&report)));
+        let score = Score {
+            success_rate: report.success_rate.unwrap_or(0.0),
+            mean_return: report.mean_return,
+        };
+        if self.best.is_none_or(|best| score >= best) {
+            let folder = self.dir.policy_dir();
+            policy.save(&folder).or_exit(Code::Machine)?;
+            let text = serde_json::to_string(&score).or_exit(Code::Failed)?;
+            std::fs::write(folder.join(SCORE_FILE), text).or_exit(Code::Machine)?;
+            self.best = Some(score);
+        }
+        Ok(report)
+    }
+
+    fn log(&mut self, report: &IterationReport, scalars: &[(String, f64)]) {
+        self.metrics.append(report.iteration, scalars);
+        self.events.append(report.iteration, scalars);
+        if let Some(warning) = self.metrics.take_warning() {
+            self.progress.message(&warning);
+        }
+        let mut shown = Vec::new();
+        shown.extend(report.mean_return.map(|value| ("return", value)));
+        shown.extend(report.mean_length.map(|value| ("length", value)));
+        shown.extend(report.success_rate.map(|value| ("success", value)));
+        shown.push(("std", report.mean_std));
+        self.progress.update(&ProgressUpdate {
+            iteration: report.iteration,
+            env_steps: report.env_steps,
+            scalars: &shown,
+        });
+    }
+
+    /// A disk that is full now may not be later: a failed checkpoint is a warning, older ones stay.
+    fn save_checkpoint(&mut self) -> CommandResult<()> {
+        let files = self.trainer.state()?;
+        if let Err(error) = self.checkpoints.save(self.trainer.iteration(), &files) {
+            if self.trainer.iteration() == 0 || self.trainer.is_finished() {
+                return Err(error.into());
+            }
+            self.progress.message(&format!("warning: no checkpoint at iteration {}: {error}", self.trainer.iteration()));
+        }
+        Ok(())
+    }
+}
+
+fn env_options(task: &TaskSpec, seed: u64) -> EnvOptions {
+    EnvOptions { num_envs: task.train.num_envs, seed, ..EnvOptions::default() }
+}
+
+fn open_device(choice: DeviceArg, output: &Output) -> CommandResult<Device> {
+    let choice = match choice {
+        DeviceArg::Auto => DeviceChoice::Auto,
+        DeviceArg::Cpu => DeviceChoice::Cpu,
+        DeviceArg::Gpu => DeviceChoice::Gpu,
+    };
+    let device = Device::open(choice).or_exit(Code::Machine)?;
+    output.say(device.reason());
+    Ok(device)
+}
+
+fn info(seed: u64, device: &Device) -> RunInfo {
+    RunInfo::of_this_process(
+        seed,
+        device.name(),
+        device.adapter().map(ToString::to_string),
+        option_env!("KEIKO_GIT_REVISION"),
+        option_env!("KEIKO_RUSTC_VERSION"),
+    )
+}

@@ -1,0 +1,56 @@
+//! What the command prints: text for people, one `RESULT {...}` line for programs.
+
+use cpu_time::ProcessTime;
+use serde_json::{Map, Value};
+use std::time::Instant;
+
+/// Collects the fields of the closing line.
+pub struct Output {
+    json: bool,
+    wall: Instant,
+    cpu: ProcessTime,
+    fields: Map<String, Value>,
+}
+
+impl Output {
+    /// Starts the clocks.
+    pub fn new(json: bool) -> Self {
+        Self { json, wall: Instant::now(), cpu: ProcessTime::now(), fields: Map::new() }
+    }
+
+    /// Whether the reader is a program.
+    pub fn json(&self) -> bool {
+        self.json
+    }
+
+    /// A line for people; nothing under `--json`.
+    pub fn say(&self, line: impl AsRef<str>) {
+        if !self.json {
+            println!("{}", line.as_ref());
+        }
+    }
+
+    /// A field of the closing line.
+    pub fn set(&mut self, key: &str, value: impl Into<Value>) {
+        self.fields.insert(key.to_owned(), value.into());
+    }
+
+    /// CPU time of the process since the start, all threads \[s\].
+    pub fn cpu_seconds(&self) -> f64 {
+        self.cpu.elapsed().as_secs_f64()
+    }
+
+    /// Wall time since the start \[s\].
+    pub fn wall_seconds(&self) -> f64 {
+        self.wall.elapsed().as_secs_f64()
+    }
+
+    /// Prints `RESULT {...}` under `--json`; `cpu_seconds` and `wall_seconds` are added.
+    pub fn finish(mut self) {
+        if self.json {
+            self.set("cpu_seconds", self.cpu_seconds());
+            self.set("wall_seconds", self.wall_seconds());
+            println!("RESULT {}", Value::Object(self.fields));
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Tests of the command `keiko`, as a shell or a CI job sees it: arguments in; exit code, text and files out.
+#![allow(clippy::unwrap_used, reason = "a test that lacks what it needs should fail where it stands")]
+
+mod errors;
+mod import;
+mod outputs;
+mod signals;
+mod smoke;
+mod support;
+mod train_resume;
