@@ -166,12 +166,8 @@ fn read_stl(path: &Path, bytes: &[u8], limits: &MeshLimits) -> Result<Soup> {
 }
 
 fn read_obj(path: &Path, bytes: &[u8], limits: &MeshLimits) -> Result<Soup> {
-    let options = tobj::LoadOptions {
-        triangulate: true,
-        ignore_points: true,
-        ignore_lines: true,
-        ..Default::default()
-    };
+    // Polygons are cut here: by the shorter diagonal, which a mass by the legacy rule can tell from the other one.
+    let options = tobj::LoadOptions { ignore_points: true, ignore_lines: true, ..Default::default() };
     let mut rest = bytes;
     // Materials are never opened: they may name any file, and only the geometry is wanted.
     let no_materials = |_: &Path| Ok((Vec::new(), Default::default()));
@@ -184,11 +180,31 @@ fn read_obj(path: &Path, bytes: &[u8], limits: &MeshLimits) -> Result<Soup> {
     for mesh in models.iter().map(|m| &m.mesh) {
         let first = soup.vertices.len() as u32;
         soup.vertices.extend(mesh.positions.chunks_exact(3).map(|p| [p[0], p[1], p[2]].map(f64::from)));
-        soup.triangles
-            .extend(mesh.indices.chunks_exact(3).map(|t| [t[0] + first, t[1] + first, t[2] + first]));
+        let mut indices = mesh.indices.iter().map(|i| i + first);
+        if mesh.face_arities.is_empty() {
+            while let (Some(a), Some(b), Some(c)) = (indices.next(), indices.next(), indices.next()) {
+                soup.triangles.push([a, b, c]);
+            }
+        }
+        for arity in &mesh.face_arities {
+            let face: Vec<u32> = indices.by_ref().take(*arity as usize).collect();
+            cut_polygon(&face, &soup.vertices, &mut soup.triangles);
+        }
         check_triangle_count(soup.triangles.len(), limits, &Location::file(path))?;
     }
     Ok(soup)
+}
+
+/// Triangles of a convex polygon: a fan, from the second corner if that makes a quad's diagonal the shorter one.
+fn cut_polygon(face: &[u32], vertices: &[[f64; 3]], triangles: &mut Vec<[u32; 3]>) {
+    let corner = |i: usize| vertices.get(face[i] as usize).map_or(DVec3::ZERO, |v| DVec3::from_array(*v));
+    match face {
+        [a, b, c, d] if corner(0).distance_squared(corner(2)) >= corner(1).distance_squared(corner(3)) => {
+            triangles.extend([[*a, *b, *d], [*b, *c, *d]]);
+        }
+        [first, rest @ ..] => triangles.extend(rest.windows(2).map(|edge| [*first, edge[0], edge[1]])),
+        [] => {}
+    }
 }
 
 fn check_triangle_count(count: usize, limits: &MeshLimits, at: &Location) -> Result<()> {
