@@ -11,7 +11,10 @@ fn main() {
     }
     let compiler = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     export("KEIKO_RUSTC_VERSION", Command::new(compiler).arg("--version"));
-    export("KEIKO_GIT_REVISION", Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12"]));
+    export(
+        "KEIKO_GIT_REVISION",
+        Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12"]),
+    );
 }
 
 /// Sets a variable for `option_env!`; nothing where the command is missing, as outside a git tree.

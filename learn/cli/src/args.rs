@@ -78,7 +78,7 @@ pub struct Train {
     pub seed: u64,
 
     /// Number of environments; the scene's own number by default.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub envs: Option<usize>,
 
     /// Iterations; the scene's own number by default.
@@ -93,20 +93,20 @@ pub struct Train {
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub runs: PathBuf,
 
-    /// Go on with a run: its folder, or `last`.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["scene", "overrides"])]
+    /// Go on with a run: its folder, the name of its task, or `last`.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["scene", "overrides", "seed", "envs"])]
     pub resume: Option<String>,
 }
 
 /// `keiko play`.
 #[derive(Args, Clone, Debug)]
 pub struct Play {
-    /// Run folder, `last`, or a policy folder.
+    /// Run folder, name of a task (its newest run), or `last`.
     #[arg(default_value = "last")]
     pub run: String,
 
     /// Episodes to play.
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = at_least_one)]
     pub episodes: usize,
 
     /// Seed of the episodes.
@@ -129,16 +129,16 @@ pub struct Play {
 /// `keiko eval`.
 #[derive(Args, Clone, Debug)]
 pub struct Eval {
-    /// Run folder, `last`, or a policy folder.
+    /// Run folder, name of a task (its newest run), or `last`.
     #[arg(default_value = "last")]
     pub run: String,
 
     /// Episodes.
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = at_least_one)]
     pub episodes: usize,
 
     /// Number of environments that share the episodes.
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = at_least_one)]
     pub envs: usize,
 
     /// Seed of the episodes.
@@ -194,7 +194,7 @@ pub enum BenchWhat {
         /// Scenes; all of them by default.
         scenes: Vec<String>,
         /// Number of environments.
-        #[arg(long, value_name = "N", default_value_t = 32)]
+        #[arg(long, value_name = "N", default_value_t = 32, value_parser = at_least_one)]
         envs: usize,
         /// CPU-seconds to measure for each scene.
         #[arg(long, value_name = "S", default_value_t = 2.0)]
@@ -226,4 +226,13 @@ pub struct Import {
 pub struct Envs {
     /// Scene to describe; all are listed by default.
     pub scene: Option<String>,
+}
+
+/// A count of things of which none makes no sense.
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least 1 is needed".to_owned()),
+        Ok(count) => Ok(count),
+        Err(error) => Err(format!("{error}")),
+    }
 }

@@ -1,8 +1,10 @@
 //! What the command prints: text for people, one `RESULT {...}` line for programs.
 
+use std::io::Write;
+use std::time::Instant;
+
 use cpu_time::ProcessTime;
 use serde_json::{Map, Value};
-use std::time::Instant;
 
 /// Collects the fields of the closing line.
 pub struct Output {
@@ -23,10 +25,10 @@ impl Output {
         self.json
     }
 
-    /// A line for people; nothing under `--json`.
+    /// A line for people; nothing under `--json`. A reader that went away (`| head`) stops no work.
     pub fn say(&self, line: impl AsRef<str>) {
         if !self.json {
-            println!("{}", line.as_ref());
+            let _ = writeln!(std::io::stdout(), "{}", line.as_ref());
         }
     }
 
@@ -50,7 +52,7 @@ impl Output {
         if self.json {
             self.set("cpu_seconds", self.cpu_seconds());
             self.set("wall_seconds", self.wall_seconds());
-            println!("RESULT {}", Value::Object(self.fields));
+            let _ = writeln!(std::io::stdout(), "RESULT {}", Value::Object(self.fields));
         }
     }
 }

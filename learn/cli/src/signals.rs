@@ -21,7 +21,8 @@ impl Signals {
         let seen = Arc::new(AtomicBool::new(false));
         for (signal, code) in [(SIGINT, Code::Interrupted), (SIGTERM, Code::Terminated)] {
             // Order matters: the shutdown of a second signal is registered before the flag of the first is set.
-            flag::register_conditional_shutdown(signal, code as i32, Arc::clone(&seen)).or_exit(Code::Machine)?;
+            flag::register_conditional_shutdown(signal, code as i32, Arc::clone(&seen))
+                .or_exit(Code::Machine)?;
             flag::register(signal, Arc::clone(&seen)).or_exit(Code::Machine)?;
             flag::register_usize(signal, Arc::clone(&received), signal as usize).or_exit(Code::Machine)?;
         }

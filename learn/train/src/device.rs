@@ -5,6 +5,7 @@ use burn::tensor::DeviceKind;
 use burn::tensor::wgpu::wgpu;
 use std::fmt;
 use std::future::Future;
+use std::path::Path;
 use std::pin::pin;
 use std::str::FromStr;
 use std::task::{Context, Poll, Waker};
@@ -96,6 +97,11 @@ pub fn adapters() -> Vec<Adapter> {
     adapters
 }
 
+/// Whether the kernel shows a GPU at all: Linux has a device node for each; other systems are asked in full.
+fn may_have_gpu() -> bool {
+    !cfg!(target_os = "linux") || ["/dev/dri", "/dev/nvidia0", "/dev/dxg"].iter().any(|node| Path::new(node).exists())
+}
+
 /// The result of a future that is ready at once, as adapter enumeration is outside browsers.
 fn now<T>(future: impl Future<Output = T>) -> Option<T> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
@@ -122,6 +128,10 @@ impl Device {
     pub fn open(choice: DeviceChoice) -> Result<Self, TrainError> {
         match choice {
             DeviceChoice::Cpu => Ok(Self::cpu()),
+            // Loading every driver only to find a software one costs time, and drivers print.
+            DeviceChoice::Auto if !may_have_gpu() => {
+                Ok(Self { reason: "cpu: this machine shows no GPU".into(), ..Self::cpu() })
+            }
             DeviceChoice::Auto => Ok(Self::auto(&adapters())),
             DeviceChoice::Gpu => Self::gpu(&adapters()),
         }

@@ -129,6 +129,8 @@ fn run_script<S: AsRef<OsStr>>(script: &str, args: &[S], input: Vec<u8>) -> Resu
         .args(args)
         .env_remove("PYTHONPATH")
         .env_remove("PYTHONHOME")
+        // MuJoCo leaves a log of its warnings where it runs.
+        .current_dir(cache_dir())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

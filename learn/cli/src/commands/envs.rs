@@ -20,8 +20,8 @@ pub fn run(args: &Envs, output: &mut Output) -> CommandResult {
     let mut described = Vec::new();
     for file in files {
         let spec = TaskSpec::load(&file, &[])?;
-        let env = TaskEnv::new(&spec, &EnvOptions { num_envs: 1, ..EnvOptions::default() })
-            .or_exit(Code::Scene)?;
+        let env =
+            TaskEnv::new(&spec, &EnvOptions { num_envs: 1, ..EnvOptions::default() }).or_exit(Code::Scene)?;
         let shapes = env.spec();
         let num_observations = shapes.group("policy").map_or(0, keiko_env::GroupSpec::size);
         if args.scene.is_some() {

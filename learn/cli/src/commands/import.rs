@@ -11,8 +11,11 @@ use crate::output::Output;
 
 /// Runs the command.
 pub fn run(args: &Import, output: &mut Output) -> CommandResult {
-    let options =
-        ImportOptions { root: args.root.clone(), floating_base: args.floating_base, ..ImportOptions::default() };
+    let options = ImportOptions {
+        root: args.root.clone(),
+        floating_base: args.floating_base,
+        ..ImportOptions::default()
+    };
     let imported = import::load(&args.file, &options)?;
     let (model, report) = (&imported.model, &imported.report);
 
@@ -62,7 +65,8 @@ fn describe(model: &RobotModel, output: &Output) {
             JointKind::Revolute => "revolute",
             JointKind::Prismatic => "prismatic",
         };
-        let range = joint.range.map_or("unlimited".to_owned(), |[low, high]| format!("{low:.4} .. {high:.4}"));
+        let range =
+            joint.range.map_or("unlimited".to_owned(), |[low, high]| format!("{low:.4} .. {high:.4}"));
         output.say(format!(
             "{:<32} {kind:<10} {range:<22} {:>7.4} {:>9.5} {:>9.4}",
             joint.name, joint.damping, joint.armature, joint.friction_loss
@@ -77,8 +81,9 @@ fn describe(model: &RobotModel, output: &Output) {
             Transmission::Tendon { tendon } => &model.tendons[tendon].name,
             Transmission::Site { site } => &model.sites[site].name,
         };
-        let range =
-            |r: Option<[f64; 2]>| r.map_or("unlimited".to_owned(), |[low, high]| format!("{low:.4} .. {high:.4}"));
+        let range = |r: Option<[f64; 2]>| {
+            r.map_or("unlimited".to_owned(), |[low, high]| format!("{low:.4} .. {high:.4}"))
+        };
         output.say(format!(
             "{:<32} {:<10} {on:<25} {:<20} {}",
             actuator.name,
@@ -107,6 +112,8 @@ fn describe_losses(report: &LossReport, output: &Output) {
             Verdict::Approximated => "approximated",
             Verdict::Dropped => "dropped",
         };
-        output.say(format!("  {verdict:<13} {} ({}): {}", loss.element, loss.location, loss.reason));
+        let place = &loss.location;
+        let file = place.file.file_name().unwrap_or(place.file.as_os_str()).to_string_lossy();
+        output.say(format!("  {verdict:<13} {file}:{} {}: {}", place.line, loss.element, loss.reason));
     }
 }

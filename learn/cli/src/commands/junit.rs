@@ -19,7 +19,8 @@ pub struct Check {
 
 /// Writes suites of checks, each with its name.
 pub fn write(path: &Path, report: &str, suites: &[(String, Vec<Check>)]) -> anyhow::Result<()> {
-    std::fs::write(path, to_xml(report, suites)).with_context(|| format!("{} cannot be written", path.display()))
+    std::fs::write(path, to_xml(report, suites))
+        .with_context(|| format!("{} cannot be written", path.display()))
 }
 
 fn to_xml(report: &str, suites: &[(String, Vec<Check>)]) -> String {
@@ -87,7 +88,11 @@ mod tests {
         };
         let suites = [("a<b".to_owned(), vec![check("one", None), check("two", Some("x \"is\" NaN\n"))])];
         let xml = to_xml("smoke", &suites);
-        assert!(xml.contains("<testsuites name=\"smoke\" tests=\"2\" failures=\"1\" errors=\"0\" time=\"1.000\">"));
+        assert!(
+            xml.contains(
+                "<testsuites name=\"smoke\" tests=\"2\" failures=\"1\" errors=\"0\" time=\"1.000\">"
+            )
+        );
         assert!(xml.contains("<testcase name=\"one\" classname=\"a&lt;b\" time=\"0.500\"/>"));
         assert!(xml.contains("<failure message=\"x &quot;is&quot; NaN&#10;\"/>"));
     }

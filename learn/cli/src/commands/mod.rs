@@ -29,7 +29,10 @@ pub fn run(cli: &Cli) -> CommandResult {
         Command::Bench(args) => bench::run(args, &mut output),
         Command::Import(args) => import::run(args, &mut output),
         Command::Envs(args) => envs::run(args, &mut output),
-    }?;
+    };
+    if let Err(failure) = &code {
+        output.set("error", format!("{:#}", failure.error));
+    }
     output.finish();
-    Ok(code)
+    code
 }

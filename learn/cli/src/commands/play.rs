@@ -24,11 +24,14 @@ pub fn run(args: &Play, output: &mut Output) -> CommandResult {
     let policy = load_policy(&run)?;
     let options = EnvOptions { num_envs: 1, seed: eval_seed(args.seed), ..EnvOptions::default() };
     let mut env = build_env(&task, options)?;
-    policy.config().check(&env.spec().group("policy").map(|g| g.terms.clone()).unwrap_or_default(), &env.spec().actions)
+    policy
+        .config()
+        .check(&env.spec().group("policy").map(|g| g.terms.clone()).unwrap_or_default(), &env.spec().actions)
         .or_exit(Code::Usage)?;
     policy.config().check_joints(&env.joint_names()).or_exit(Code::Usage)?;
     let group = env.spec().observations.iter().position(|group| group.name == "policy").unwrap_or(0);
-    let mut trace = args.trace.as_deref().map(|path| Trace::create(path, &env)).transpose().or_exit(Code::Machine)?;
+    let mut trace =
+        args.trace.as_deref().map(|path| Trace::create(path, &env)).transpose().or_exit(Code::Machine)?;
 
     let control_dt = env.spec().control_dt;
     let print_every = ((PRINT_EVERY / control_dt).round() as u32).max(1);
@@ -45,8 +48,10 @@ pub fn run(args: &Play, output: &mut Output) -> CommandResult {
                 trace.row(episode, time, &actions, &env).or_exit(Code::Machine)?;
             }
             if let Some(end) = env.output().episodes.first() {
-                let why = end.termination.map_or("time is up", |index| env.spec().terminations[index].as_str());
-                let success = end.success.map_or("", |success| if success { ", success" } else { ", no success" });
+                let why =
+                    end.termination.map_or("time is up", |index| env.spec().terminations[index].as_str());
+                let success =
+                    end.success.map_or("", |success| if success { ", success" } else { ", no success" });
                 output.say(format!(
                     "  {time:8.2}  {why}: return {:.3} in {} steps{success}",
                     end.return_sum, end.length
@@ -65,7 +70,8 @@ pub fn run(args: &Play, output: &mut Output) -> CommandResult {
     if let Some(trace) = trace {
         trace.finish().or_exit(Code::Machine)?;
     }
-    let mean = |values: &[f64]| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
+    let mean =
+        |values: &[f64]| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
     output.set("mean_return", serde_json::json!(mean(&returns)));
     output.set("success_rate", serde_json::json!(mean(&successes)));
     output.set("episodes", returns.len());

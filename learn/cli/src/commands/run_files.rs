@@ -19,13 +19,21 @@ const MAX_EVAL_ENVS: usize = 64;
 /// Folder of the best policy in a run.
 pub const POLICY_DIR: &str = "policy";
 
+/// Beside the best policy: how good it was. Written last, so that a policy beside it is whole.
+pub const SCORE_FILE: &str = "score.json";
+
 /// Evaluation episodes never repeat those of training: their seeds differ in the upper half.
 pub fn eval_seed(seed: u64) -> u64 {
     seed ^ (0xE7A1 << 48)
 }
 
 /// Plays `episodes` episodes of a task with a policy.
-pub fn evaluate_task(spec: &TaskSpec, policy: &Policy, episodes: usize, seed: u64) -> CommandResult<EvalReport> {
+pub fn evaluate_task(
+    spec: &TaskSpec,
+    policy: &Policy,
+    episodes: usize,
+    seed: u64,
+) -> CommandResult<EvalReport> {
     let num_envs = episodes.clamp(1, MAX_EVAL_ENVS);
     let mut env = build_env(spec, EnvOptions { num_envs, seed: eval_seed(seed), ..EnvOptions::default() })?;
     policy.config().check_joints(&env.joint_names()).or_exit(Code::Usage)?;
@@ -46,7 +54,7 @@ pub fn load_task(run: &Path, overrides: &[String]) -> CommandResult<TaskSpec> {
 /// The best policy of a run, or that of its newest intact checkpoint.
 pub fn load_policy(run: &Path) -> CommandResult<Policy> {
     let best = run.join(POLICY_DIR);
-    if best.is_dir() {
+    if best.join(SCORE_FILE).is_file() {
         return Policy::load(&best).or_exit(Code::Machine);
     }
     let latest = read_checkpoints(run).load_latest()?;
@@ -75,7 +83,12 @@ pub fn describe_report(report: &EvalReport) -> String {
         .success_rate
         .map(|rate| {
             let (low, high) = wilson(rate, report.episodes);
-            format!(", success {:.1} % (95 % interval {:.1} to {:.1})", 100.0 * rate, 100.0 * low, 100.0 * high)
+            format!(
+                ", success {:.1} % (95 % interval {:.1} to {:.1})",
+                100.0 * rate,
+                100.0 * low,
+                100.0 * high
+            )
         })
         .unwrap_or_default();
     format!(
@@ -95,13 +108,19 @@ fn wilson(rate: f64, n: usize) -> (f64, f64) {
 
 impl From<StorageError> for Failure {
     fn from(error: StorageError) -> Self {
-        Self { code: Code::Machine, error: error.into() }
+        let code = if error.exit_code() == Code::Usage as u8 { Code::Usage } else { Code::Machine };
+        Self { code, error: error.into() }
     }
 }
 
 impl From<TrainError> for Failure {
     fn from(error: TrainError) -> Self {
-        Self { code: Code::Failed, error: error.into() }
+        let code = match error {
+            TrainError::Spec(_) | TrainError::Environment { .. } => Code::Scene,
+            TrainError::State { .. } | TrainError::Device(_) => Code::Machine,
+            TrainError::Policy(_) | TrainError::Diverged { .. } => Code::Failed,
+        };
+        Self { code, error: error.into() }
     }
 }
 

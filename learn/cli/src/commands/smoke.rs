@@ -24,6 +24,8 @@ pub fn run(args: &Smoke, output: &mut Output) -> CommandResult {
     let scenes = find_scenes(&args.paths)?;
     if scenes.is_empty() {
         output.say("no scene found: a scene is a folder with a scene.toml");
+        output.set("passed", 0);
+        output.set("failed", 0);
         return Ok(Code::Nothing);
     }
     let mut suites = Vec::new();
@@ -36,7 +38,11 @@ pub fn run(args: &Smoke, output: &mut Output) -> CommandResult {
         let checks = checks.unwrap_or_else(|error: anyhow::Error| {
             invalid = true;
             eprintln!("error: {error:#}");
-            vec![Check { name: "load".to_owned(), duration: Duration::ZERO, failure: Some(format!("{error:#}")) }]
+            vec![Check {
+                name: "load".to_owned(),
+                duration: Duration::ZERO,
+                failure: Some(format!("{error:#}")),
+            }]
         });
         for check in &checks {
             let verdict = if check.failure.is_some() { "FAILED" } else { "ok" };
@@ -85,7 +91,8 @@ fn find_scenes(paths: &[String]) -> CommandResult<Vec<PathBuf>> {
 
 /// The scenes in a folder: as everywhere, one folder each; deeper ones are not looked for.
 fn scenes_below(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
+    let entries =
+        std::fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
     let mut scenes = Vec::new();
     for entry in entries {
         scenes.push(entry?.path().join("scene.toml"));
@@ -114,7 +121,8 @@ fn check_scene(spec: &TaskSpec, args: &Smoke) -> anyhow::Result<Vec<Check>> {
     checks.push(Check {
         name: "same seed, same digest".to_owned(),
         duration: started.elapsed(),
-        failure: (again.all != digests[1]).then(|| "a second run with the same seed gave other numbers".to_owned()),
+        failure: (again.all != digests[1])
+            .then(|| "a second run with the same seed gave other numbers".to_owned()),
     });
     let differing = first_env.iter().any(|digest| *digest != first_env[0]);
     checks.push(Check {

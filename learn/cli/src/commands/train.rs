@@ -5,6 +5,7 @@ use std::path::Path;
 
 use keiko_env::EnvOptions;
 use keiko_model::task::{TaskSpec, resolve_scene};
+use keiko_policy::Policy;
 use keiko_train::device::{Device, DeviceChoice};
 use keiko_train::eval::EvalReport;
 use keiko_train::metrics::MetricsLog;
@@ -14,7 +15,9 @@ use keiko_train::trainer::{IterationReport, Trainer};
 use keiko_train::{CheckpointStore, RunDir, RunInfo, find_run};
 use serde::{Deserialize, Serialize};
 
-use super::run_files::{build_env, describe_report, evaluate_task, load_policy, load_task, set_report};
+use super::run_files::{
+    SCORE_FILE, build_env, describe_report, evaluate_task, load_policy, load_task, set_report,
+};
 use crate::args::{DeviceArg, Train};
 use crate::exit::{Code, CommandResult, OrExit};
 use crate::output::Output;
@@ -25,9 +28,6 @@ const KEEP_CHECKPOINTS: usize = 3;
 
 /// Folder of replay files of environments that broke.
 const REPLAY_DIR: &str = "replays";
-
-/// Beside the kept policy: how good it was.
-const SCORE_FILE: &str = "score.json";
 
 /// What makes one policy better than another: success first, then return.
 #[derive(Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -67,6 +67,9 @@ pub fn run(args: &Train, output: &mut Output) -> CommandResult {
     output.set("iterations", run.trainer.iteration());
     output.set("run_dir", run.dir.path().display().to_string());
     if let Some(code) = interrupted {
+        for field in ["mean_return", "success_rate", "episodes"] {
+            output.set(field, serde_json::Value::Null);
+        }
         output.say(format!(
             "stopped after iteration {}; go on with: keiko train --resume {}",
             run.trainer.iteration(),
@@ -76,7 +79,8 @@ pub fn run(args: &Train, output: &mut Output) -> CommandResult {
     }
     // The policy that is kept was picked by an evaluation; it is judged on episodes that picked nothing.
     let policy = load_policy(run.dir.path())?;
-    let report = evaluate_task(&run.task, &policy, run.trainer.spec().eval_episodes, run.seed.wrapping_add(1))?;
+    let report =
+        evaluate_task(&run.task, &policy, run.trainer.spec().eval_episodes, run.seed.wrapping_add(1))?;
     set_report(output, &report);
     output.say(format!(
         "{}: {}\n{} steps in {:.1} s ({:.1} CPU-seconds)\nplay it with: keiko play {}",
@@ -125,21 +129,25 @@ fn resume(path: &Path, args: &Train, output: &Output) -> CommandResult<Run> {
     for refused in &latest.refused {
         eprintln!("warning: {refused}");
     }
-    let checkpoint = latest
-        .checkpoint
-        .ok_or_else(|| anyhow::anyhow!("{} holds no intact checkpoint to go on from", path.display()))
-        .or_exit(Code::Machine)?;
+    if latest.checkpoint.is_none() && !latest.refused.is_empty() {
+        let error = anyhow::anyhow!("{} holds no intact checkpoint to go on from", path.display());
+        return Err(error).or_exit(Code::Machine);
+    }
+    // A run that was killed before its first checkpoint has none at all: it goes on from its beginning.
+    let step = latest.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.step);
     if !latest.refused.is_empty() {
-        eprintln!("warning: going on from the newest intact checkpoint, iteration {}", checkpoint.step);
+        eprintln!("warning: going on from the newest intact checkpoint, iteration {step}");
     }
     let mut env = build_env(&task, env_options(&task, seed))?;
     env.set_replay_dir(Some(path.join(REPLAY_DIR)));
     let joints = env.joint_names();
     let mut trainer = Trainer::new(Box::new(env), task.train.clone(), seed, device)?;
-    trainer.restore(&checkpoint.files)?;
-    dir.record_resume(checkpoint.step, info(seed, trainer.device()))?;
-    output.say(format!("resumed at iteration {}", checkpoint.step));
-    assemble(task, seed, dir, trainer, output, joints, Some(checkpoint.step))
+    if let Some(checkpoint) = &latest.checkpoint {
+        trainer.restore(&checkpoint.files)?;
+    }
+    dir.record_resume(step, info(seed, trainer.device()))?;
+    output.say(format!("resumed at iteration {step}"));
+    assemble(task, seed, dir, trainer, output, joints, Some(step))
 }
 
 fn assemble(
@@ -158,8 +166,13 @@ fn assemble(
     let (metrics, events) = dir.logs(resumed_at)?;
     let mode = ProgressMode::choose(output.json(), std::io::stderr().is_terminal());
     let iterations = trainer.spec().iterations as u64;
-    let progress =
-        Progress::new(Box::new(std::io::stderr()), mode, iterations, trainer.iteration(), trainer.env_steps());
+    let progress = Progress::new(
+        Box::new(std::io::stderr()),
+        mode,
+        iterations,
+        trainer.iteration(),
+        trainer.env_steps(),
+    );
     let best = resumed_at.and_then(|_| read_best(&dir));
     Ok(Run { task, seed, dir, trainer, checkpoints, metrics, events, progress, best, joints })
 }
@@ -204,19 +217,30 @@ impl Run {
         let policy = self.trainer.policy()?.with_joints(self.joints.clone());
         let seed = self.seed.wrapping_add(self.trainer.iteration() << 32);
         let report = evaluate_task(&self.task, &policy, self.trainer.spec().eval_episodes, seed)?;
-        self.progress.message(&format!("iteration {}: {}", self.trainer.iteration(), describe_report(&report)));
-        let score = Score {
-            success_rate: report.success_rate.unwrap_or(0.0),
-            mean_return: report.mean_return,
-        };
+        self.progress.message(&format!(
+            "iteration {}: {}",
+            self.trainer.iteration(),
+            describe_report(&report)
+        ));
+        let score =
+            Score { success_rate: report.success_rate.unwrap_or(0.0), mean_return: report.mean_return };
         if self.best.is_none_or(|best| score >= best) {
-            let folder = self.dir.policy_dir();
-            policy.save(&folder).or_exit(Code::Machine)?;
-            let text = serde_json::to_string(&score).or_exit(Code::Failed)?;
-            std::fs::write(folder.join(SCORE_FILE), text).or_exit(Code::Machine)?;
+            self.keep(&policy, score).or_exit(Code::Machine)?;
             self.best = Some(score);
         }
         Ok(report)
+    }
+
+    /// Writes the policy, then its score: one that a crash left torn has no score, and is not kept for better.
+    fn keep(&self, policy: &Policy, score: Score) -> anyhow::Result<()> {
+        let folder = self.dir.policy_dir();
+        let mark = folder.join(SCORE_FILE);
+        if mark.exists() {
+            std::fs::remove_file(&mark)?;
+        }
+        policy.save(&folder)?;
+        std::fs::write(&mark, serde_json::to_string(&score)?)?;
+        Ok(())
     }
 
     fn log(&mut self, report: &IterationReport, scalars: &[(String, f64)]) {
@@ -244,7 +268,10 @@ impl Run {
             if self.trainer.iteration() == 0 || self.trainer.is_finished() {
                 return Err(error.into());
             }
-            self.progress.message(&format!("warning: no checkpoint at iteration {}: {error}", self.trainer.iteration()));
+            self.progress.message(&format!(
+                "warning: no checkpoint at iteration {}: {error}",
+                self.trainer.iteration()
+            ));
         }
         Ok(())
     }

@@ -1,0 +1,25 @@
+//! A policy in twenty lines: load a task, train, evaluate, save.
+
+use keiko::prelude::*;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let task = TaskSpec::load(&resolve_scene("cartpole")?, &[])?;
+    let envs = |num_envs, seed| TaskEnv::new(&task, &EnvOptions { num_envs, seed, ..EnvOptions::default() });
+
+    let mut trainer = Trainer::new(Box::new(envs(32, 7)?), task.train.clone(), 7, Device::cpu())?;
+    for _ in 0..40 {
+        let report = trainer.iterate()?;
+        println!("{:6} steps, mean return {:.1?}", report.env_steps, report.mean_return);
+    }
+
+    let policy = trainer.policy()?;
+    let report = evaluate(&policy, &mut envs(50, 8)?, 50)?;
+    println!("mean return {:.1} of 500 over {} episodes", report.mean_return, report.episodes);
+    assert!(report.mean_return >= 475.0, "forty iterations balance the pole");
+
+    let folder = std::env::temp_dir().join(format!("keiko-example-{}", std::process::id()));
+    policy.save(&folder)?;
+    assert_eq!(Policy::load(&folder)?.config().actions, trainer.env().spec().actions);
+    std::fs::remove_dir_all(&folder)?;
+    Ok(())
+}
