@@ -36,7 +36,8 @@ pub struct RobotModel {
     pub equalities: Vec<Equality>,
     /// Geom pairs that collide whatever their masks say.
     pub contact_pairs: Vec<ContactPair>,
-    /// Body pairs that never collide.
+    /// Body pairs that never collide. Not listed, and for executors to add: geoms of bodies welded together, and of a
+    /// body and its parent (welds merged) unless the parent is welded to the world, as MuJoCo's `filterparent` has it.
     pub contact_excludes: Vec<[usize; 2]>,
     /// Named states.
     pub keyframes: Vec<Keyframe>,
