@@ -99,7 +99,8 @@ pub fn adapters() -> Vec<Adapter> {
 
 /// Whether the kernel shows a GPU at all: Linux has a device node for each; other systems are asked in full.
 fn may_have_gpu() -> bool {
-    !cfg!(target_os = "linux") || ["/dev/dri", "/dev/nvidia0", "/dev/dxg"].iter().any(|node| Path::new(node).exists())
+    !cfg!(target_os = "linux")
+        || ["/dev/dri", "/dev/nvidia0", "/dev/dxg"].iter().any(|node| Path::new(node).exists())
 }
 
 /// The result of a future that is ready at once, as adapter enumeration is outside browsers.

@@ -49,7 +49,7 @@ pub fn kinematics(model: &RobotModel, qpos: &[f64]) -> Kinematics {
             out.world_from_body.push(Pose::IDENTITY);
             continue;
         }
-        let mut pose = out.world_from_body[body.parent].mul(body.pose);
+        let mut pose = out.world_from_body[body.parent].compose(body.pose);
         for joint in &model.joints[body.joints.clone()] {
             let before = pose;
             pose = apply_joint(joint, before, qpos);

@@ -27,7 +27,7 @@ impl Pose {
     }
 
     /// `a_from_c`, where `self` is `a_from_b` and `b_from_c` is the argument.
-    pub fn mul(self, b_from_c: Self) -> Self {
+    pub fn compose(self, b_from_c: Self) -> Self {
         Self {
             position: self.position + self.rotation * b_from_c.position,
             rotation: (self.rotation * b_from_c.rotation).normalize(),

@@ -86,11 +86,11 @@ pub fn moving_groups(model: &RobotModel) -> Vec<MovingGroup> {
             (index, Pose::IDENTITY)
         } else {
             let (group, leader_from_parent) = leader[body.parent];
-            (group, leader_from_parent.mul(body.pose))
+            (group, leader_from_parent.compose(body.pose))
         };
         leader.push(own);
         if body.inertial.mass > 0.0 {
-            parts.entry(own.0).or_default().push((own.1.mul(body.inertial.pose), body.inertial));
+            parts.entry(own.0).or_default().push((own.1.compose(body.inertial.pose), body.inertial));
         }
     }
     let moving = model.bodies.iter().enumerate().filter(|(_, body)| !body.joints.is_empty());

@@ -24,7 +24,7 @@ impl Motion {
 
     /// A frame fixed to this one.
     pub fn attached(&self, frame_from_part: Pose) -> Self {
-        let pose = self.pose.mul(frame_from_part);
+        let pose = self.pose.compose(frame_from_part);
         let linear = self.linear + self.angular.cross(pose.position - self.pose.position);
         Self { pose, linear, angular: self.angular }
     }

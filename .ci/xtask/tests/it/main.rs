@@ -1,5 +1,7 @@
 //! The project keeps its own rules.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::process::Command;
 
 #[test]

@@ -1,5 +1,7 @@
 //! Tests of keiko-policy.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod files;
 mod gaussian;
 mod host;

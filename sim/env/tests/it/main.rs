@@ -1,5 +1,7 @@
 //! Tests of the vectorised environment.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 mod episodes;
 mod registry;

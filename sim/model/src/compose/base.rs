@@ -20,13 +20,13 @@ pub(super) fn place(model: &mut RobotModel, world_from_robot: Pose) {
         return;
     }
     for body in model.bodies.iter_mut().skip(1).filter(|body| body.parent == 0) {
-        body.pose = world_from_robot.mul(body.pose);
+        body.pose = world_from_robot.compose(body.pose);
     }
     for joint in model.joints.iter().filter(|joint| joint.kind == JointKind::Free) {
         for keyframe in &mut model.keyframes {
             let q = &mut keyframe.qpos[joint.qpos_index..joint.qpos_index + 7];
             let pose = Pose::new(DVec3::new(q[0], q[1], q[2]), DQuat::from_xyzw(q[3], q[4], q[5], q[6]));
-            let moved = world_from_robot.mul(pose);
+            let moved = world_from_robot.compose(pose);
             q[..3].copy_from_slice(&moved.position.to_array());
             q[3..].copy_from_slice(&moved.rotation.to_array());
         }

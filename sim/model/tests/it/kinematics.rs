@@ -249,7 +249,7 @@ fn reference_configuration_is_the_product_of_poses() {
         let model = random_model(&mut random);
         let poses = forward_kinematics(&model, &model.reference_qpos());
         for (index, body) in model.bodies.iter().enumerate().skip(1) {
-            let expected = poses[body.parent].mul(body.pose);
+            let expected = poses[body.parent].compose(body.pose);
             assert_all_close(
                 &poses[index].position.to_array(),
                 &expected.position.to_array(),

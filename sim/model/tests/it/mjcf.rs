@@ -183,7 +183,7 @@ fn frames_and_replicas_are_unrolled() {
     for body in &m.bodies[1..] {
         assert_vec(body.pose.position, frame.transform_point(DVec3::new(0.5, 0.0, 0.0)), &body.name);
         assert_rotation(body.pose.rotation, frame.rotation, &body.name);
-        frame = frame.mul(step);
+        frame = frame.compose(step);
     }
 }
 

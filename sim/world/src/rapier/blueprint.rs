@@ -152,7 +152,7 @@ impl Blueprint {
             let com = if index == 0 { DVec3::ZERO } else { mass.com };
             let builder =
                 if index == 0 { rp::RigidBodyBuilder::fixed() } else { rp::RigidBodyBuilder::dynamic() };
-            let pose = link.parent_from_link.mul(Pose::from_position(com));
+            let pose = link.parent_from_link.compose(Pose::from_position(com));
             let properties = self.mass_properties(link, mass.mass, mass.inertia, mass_scale);
             let body = builder
                 .pose(to_rapier(pose))
@@ -210,7 +210,7 @@ impl Blueprint {
             let link = self.links.of_body[geom.body];
             let body_from_link = Pose::from_position(-world.coms[link]);
             let collider = rp::ColliderBuilder::new(part.shape.clone())
-                .position(to_rapier(body_from_link.mul(part.link_from_shape)))
+                .position(to_rapier(body_from_link.compose(part.link_from_shape)))
                 .density(0.0)
                 .friction(geom.friction.x as f32 * friction_scale)
                 .friction_combine_rule(rp::CoefficientCombineRule::Max)
@@ -267,8 +267,8 @@ impl Blueprint {
         };
         let link_from_axis = Pose::new(joint.anchor, axis_frame);
         let parent_com = if this.parent == 0 { DVec3::ZERO } else { world.coms[this.parent] };
-        let frame1 = Pose::from_position(-parent_com).mul(this.parent_from_link.mul(link_from_axis));
-        let frame2 = Pose::from_position(-world.coms[link]).mul(link_from_axis);
+        let frame1 = Pose::from_position(-parent_com).compose(this.parent_from_link.compose(link_from_axis));
+        let frame2 = Pose::from_position(-world.coms[link]).compose(link_from_axis);
         let mut data = rp::GenericJoint::new(locked);
         data.set_local_frame1(to_rapier(frame1)).set_local_frame2(to_rapier(frame2));
         if let (Some(axis), Some([low, high])) = (scalar_axis(joint.kind), joint.range) {
@@ -313,7 +313,7 @@ impl Blueprint {
                 }
                 EqualityKind::Weld { body_a, body_b, a_from_b, anchor_in_b } => {
                     let frame_b = Pose::from_position(*anchor_in_b);
-                    let frames = [a_from_b.mul(frame_b), frame_b];
+                    let frames = [a_from_b.compose(frame_b), frame_b];
                     self.tie(world, handles, &Tie { bodies: [*body_a, *body_b], frames, rotation: true });
                 }
                 EqualityKind::Joint { joint, other, polynomial } => {
@@ -337,8 +337,8 @@ impl Blueprint {
         let (frames, locked) = tie.rows(&self.model);
         let local = |k: usize, world: &World| {
             let link = self.links.of_body[tie.bodies[k]];
-            let frame = self.links.from_body[tie.bodies[k]].mul(frames[k]);
-            to_rapier(Pose::from_position(-world.coms[link]).mul(frame))
+            let frame = self.links.from_body[tie.bodies[k]].compose(frames[k]);
+            to_rapier(Pose::from_position(-world.coms[link]).compose(frame))
         };
         let mut data = rp::GenericJoint::new(locked);
         data.set_local_frame1(local(0, world)).set_local_frame2(local(1, world));
@@ -414,7 +414,7 @@ fn geom_shapes(model: &RobotModel, links: &Links, pairs: &PairTable) -> Result<V
     let mut shapes = Vec::new();
     for (index, geom) in model.geoms.iter().enumerate().filter(|(g, _)| pairs.collides[*g]) {
         let (shape, geom_from_shape) = collision_shape(model, geom)?;
-        let link_from_shape = links.from_body[geom.body].mul(geom.pose).mul(geom_from_shape);
+        let link_from_shape = links.from_body[geom.body].compose(geom.pose).compose(geom_from_shape);
         shapes.push(GeomShape { geom: index, shape, link_from_shape });
     }
     Ok(shapes)

@@ -388,7 +388,7 @@ impl DriveState {
             match &actuator.transmission {
                 Transmission::Site { site } => {
                     let site = &model.sites[*site];
-                    let pose = motions.bodies[site.body].pose.mul(site.pose);
+                    let pose = motions.bodies[site.body].pose.compose(site.pose);
                     self.add_wrench(
                         blueprint,
                         world,

@@ -310,8 +310,8 @@ impl Environment {
             let Some(joint) = link.joint.map(|j| &model.joints[j]) else { continue };
             if joint.kind == JointKind::Free {
                 let q = &self.scratch.qpos[joint.qpos_index..joint.qpos_index + 7];
-                let pose =
-                    Pose::new(vector(q), unit_quat(&q[3..])).mul(Pose::from_position(self.world.coms[index]));
+                let pose = Pose::new(vector(q), unit_quat(&q[3..]))
+                    .compose(Pose::from_position(self.world.coms[index]));
                 if let Some(body) = self.world.bodies.get_mut(blueprint.handles[index].body) {
                     body.set_position(to_rapier(pose), false);
                 }

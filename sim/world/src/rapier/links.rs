@@ -57,7 +57,7 @@ impl Links {
 
     fn add_body(&mut self, model: &RobotModel, index: usize, body: &Body) -> Result<(), BuildError> {
         let mut link = self.of_body[body.parent];
-        let mut link_from_body = self.from_body[body.parent].mul(body.pose);
+        let mut link_from_body = self.from_body[body.parent].compose(body.pose);
         let joints = &model.joints[body.joints.clone()];
         let free = joints.iter().any(|j| j.kind == JointKind::Free);
         if free && (joints.len() > 1 || link != 0) {
@@ -126,7 +126,7 @@ pub(crate) fn link_mass(model: &RobotModel, link: &Link, scale: impl Fn(usize) -
     for &(body, pose) in &link.bodies {
         let inertial = &model.bodies[body].inertial;
         let factor = scale(body);
-        let frame = pose.mul(inertial.pose);
+        let frame = pose.compose(inertial.pose);
         let axes = DMat3::from_quat(frame.rotation);
         inertia += axes * DMat3::from_diagonal(inertial.moments * factor) * axes.transpose();
         let d = frame.position - com;

@@ -1,8 +1,8 @@
 //! Collision shapes: from the model's geoms to parry's.
 
 use glam::{DQuat, DVec3, Vec3};
-use keiko_model::Pose;
-use keiko_model::robot::{Geom, HeightField, RobotModel, Shape};
+use keiko_model::robot::{Geom, HeightField, Mesh, RobotModel, Shape};
+use keiko_model::{Pose, hull};
 use rapier3d::prelude::{Array2, SharedShape};
 
 use super::BuildError;
@@ -62,11 +62,23 @@ fn sphere_points(count: usize) -> impl Iterator<Item = DVec3> {
     })
 }
 
-/// The convex hull, or `None` where the points span no volume. parry panics on some such inputs.
+/// The convex hull, or `None` where the points span no volume. parry's gives up, or panics, on some dense meshes;
+/// the hull of the model crate then picks the points that matter.
 fn convex_hull(points: &[Vec3]) -> Option<SharedShape> {
     if points.len() < 4 || points.iter().any(|p| !p.is_finite()) {
         return None;
     }
+    hull_by_parry(points).or_else(|| {
+        let vertices = points.iter().map(|p| p.to_array()).collect();
+        let hull = hull::convex_hull(&Mesh { name: String::new(), vertices, triangles: Vec::new() }).ok()?;
+        let corners: Vec<Vec3> = hull.vertices.iter().map(|v| Vec3::from_array(*v)).collect();
+        let by_faces =
+            |corners| std::panic::catch_unwind(|| SharedShape::convex_mesh(corners, &hull.triangles));
+        hull_by_parry(&corners).or_else(|| by_faces(corners).ok().flatten())
+    })
+}
+
+fn hull_by_parry(points: &[Vec3]) -> Option<SharedShape> {
     std::panic::catch_unwind(|| SharedShape::convex_hull(points)).ok().flatten()
 }
 

@@ -36,7 +36,7 @@ impl Tie {
             locked |=
                 mobile_axes(angular, axes, JointAxesMask::ANG_X, JointAxesMask::ANG_Y, JointAxesMask::ANG_Z);
         }
-        (self.frames.map(|frame| frame.mul(Pose::new(DVec3::ZERO, axes))), locked)
+        (self.frames.map(|frame| frame.compose(Pose::new(DVec3::ZERO, axes))), locked)
     }
 
     /// Sums of `v vᵀ` over the velocities, linear and angular, of the second frame in the first that the joints can

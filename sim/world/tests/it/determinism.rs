@@ -7,7 +7,7 @@ use crate::robots::{quadruped, standing};
 
 fn quadrupeds(num_envs: usize) -> Bench {
     let mut bench = Bench::new(&quadruped(), num_envs, options(0.004, 2));
-    bench.reset_all(|env| start(env), |_| vec![0.0; 18]);
+    bench.reset_all(start, |_| vec![0.0; 18]);
     bench
 }
 

@@ -87,7 +87,7 @@ impl<'a> Reader<'a> {
         self.model.bodies.push(Body {
             name: self.bodies.claim(e, &outer.suffix, Target::Kept(index), self.limits)?,
             parent: outer.body,
-            pose: outer.frame.mul(local),
+            pose: outer.frame.compose(local),
             inertial: Inertial::ZERO,
             joints: first_joint..first_joint,
             gravity_compensation: e.f64("gravcomp")?.unwrap_or(0.0),
@@ -152,7 +152,7 @@ impl<'a> Reader<'a> {
             self.compiler.orientation(e)?.unwrap_or(DQuat::IDENTITY),
         );
         let class = self.defaults.class_named(e, "childclass")?.unwrap_or(place.class);
-        let inner = Place { frame: place.frame.mul(local), class, ..place.clone() };
+        let inner = Place { frame: place.frame.compose(local), class, ..place.clone() };
         self.gather(e, &inner, weighs, own)
     }
 
@@ -185,7 +185,7 @@ impl<'a> Reader<'a> {
             let rotation = self.compiler.euler(euler * i as f64);
             let inner = Place {
                 body: place.body,
-                frame: place.frame.mul(Pose::new(position, rotation)),
+                frame: place.frame.compose(Pose::new(position, rotation)),
                 class,
                 suffix: format!("{separator}{i:0digits$}{}", place.suffix),
                 copies: product,
@@ -211,10 +211,10 @@ impl<'a> Reader<'a> {
     fn align_to_inertia(&mut self, body: usize, geoms: Range<usize>, sites: Range<usize>) {
         let b = &mut self.model.bodies[body];
         let inverse = b.inertial.pose.inverse();
-        b.pose = b.pose.mul(b.inertial.pose);
+        b.pose = b.pose.compose(b.inertial.pose);
         b.inertial.pose = Pose::IDENTITY;
-        self.model.geoms[geoms].iter_mut().for_each(|g| g.pose = inverse.mul(g.pose));
-        self.model.sites[sites].iter_mut().for_each(|s| s.pose = inverse.mul(s.pose));
+        self.model.geoms[geoms].iter_mut().for_each(|g| g.pose = inverse.compose(g.pose));
+        self.model.sites[sites].iter_mut().for_each(|s| s.pose = inverse.compose(s.pose));
     }
 
     fn read_inertial(&mut self, body: &'a Element) -> Result<Option<Inertial>> {

@@ -208,7 +208,7 @@ impl<'a> Reader<'a> {
         let [body_a, body_b] = self.body_ends(e)?;
         let anchor = e.require("anchor")?.f64s(3, 3)?;
         let anchor_in_a = DVec3::from_slice(&anchor);
-        let anchor_in_b = poses[body_b].inverse().mul(poses[body_a]).transform_point(anchor_in_a);
+        let anchor_in_b = poses[body_b].inverse().compose(poses[body_a]).transform_point(anchor_in_a);
         Ok(EqualityKind::Connect { body_a, body_b, anchor_in_a, anchor_in_b })
     }
 
@@ -217,12 +217,12 @@ impl<'a> Reader<'a> {
             self.report.approximated(e, "torquescale", "taken as 1");
         }
         if let Some([(body_a, a), (body_b, b)]) = self.site_ends(e)? {
-            let a_from_b = a.mul(b.inverse());
+            let a_from_b = a.compose(b.inverse());
             return Ok(EqualityKind::Weld { body_a, body_b, a_from_b, anchor_in_b: b.position });
         }
         let [body_a, body_b] = self.body_ends(e)?;
         let anchor_in_b = e.vec3("anchor")?.unwrap_or(DVec3::ZERO);
-        let mut a_from_b = poses[body_a].inverse().mul(poses[body_b]);
+        let mut a_from_b = poses[body_a].inverse().compose(poses[body_b]);
         // A quaternion of zeros, and none at all, stand for the reference configuration.
         if let Some([px, py, pz, w, x, y, z]) = e.array("relpose")? {
             let rotation = DQuat::from_xyzw(x, y, z, w);

@@ -262,7 +262,7 @@ impl<'a> Reader<'a> {
         let group = spec.geom.group;
         let colour = spec.material.and_then(|m| self.materials.get(m).copied());
         let rgba = spec.colour.map(|c| c.map(|x| x as f32)).or(colour).unwrap_or(spec.geom.rgba);
-        let pose = scope.frame.mul(pose);
+        let pose = scope.frame.compose(pose);
         let index = self.model.geoms.len();
         let name = self.geoms.claim(e, scope.suffix, Target::Kept(index), self.limits)?;
         self.model.geoms.push(Geom { name, pose, shape, rgba, ..spec.geom });
@@ -310,7 +310,7 @@ impl<'a> Reader<'a> {
         let Target::Kept(index) = self.meshes.find(attribute)? else { return missing("mesh") };
         let asset = &self.mesh_assets[index];
         if spec.kind == "mesh" {
-            *pose = pose.mul(asset.frame);
+            *pose = pose.compose(asset.frame);
             return Ok((Shape::Mesh { mesh: index }, asset.solid.clone()));
         }
         if spec.kind == "plane" {
@@ -320,7 +320,7 @@ impl<'a> Reader<'a> {
         let centre = spec.fit(asset, self.compiler.fit_aabb).map_err(|reason| {
             attribute.error(ErrorKind::Value, format!("{} is fitted to its mesh: {reason}", e.describe()))
         })?;
-        *pose = pose.mul(asset.frame.mul(Pose::from_position(centre)));
+        *pose = pose.compose(asset.frame.compose(Pose::from_position(centre)));
         spec.check_size(e)?;
         let (shape, solid) = spec.primitive();
         Ok((shape, Ok(solid)))
@@ -343,7 +343,7 @@ impl<'a> Reader<'a> {
         }
         let index = self.model.sites.len();
         let name = self.sites.claim(e, scope.suffix, Target::Kept(index), self.limits)?;
-        self.model.sites.push(Site { name, body: scope.body, pose: scope.frame.mul(pose) });
+        self.model.sites.push(Site { name, body: scope.body, pose: scope.frame.compose(pose) });
         Ok(())
     }
 }

@@ -18,7 +18,7 @@ pub fn world_poses(model: &RobotModel) -> Vec<Pose> {
     let mut poses: Vec<Pose> = Vec::with_capacity(model.bodies.len());
     for (i, body) in model.bodies.iter().enumerate() {
         // Parents come first; the world is its own.
-        poses.push(if i == 0 { body.pose } else { poses[body.parent].mul(body.pose) });
+        poses.push(if i == 0 { body.pose } else { poses[body.parent].compose(body.pose) });
     }
     poses
 }
@@ -76,7 +76,7 @@ fn composites(model: &RobotModel, poses: &[Pose]) -> Vec<Composite> {
     let bodies = model.bodies.iter().zip(poses);
     let mut composites: Vec<Composite> = bodies
         .map(|(body, pose)| {
-            let part = Inertial { pose: pose.mul(body.inertial.pose), ..body.inertial };
+            let part = Inertial { pose: pose.compose(body.inertial.pose), ..body.inertial };
             let first = part.pose.position * part.mass;
             Composite { mass: part.mass, first, tensor: tensor_about(&part, DVec3::ZERO) }
         })

@@ -110,7 +110,7 @@ impl Reader<'_> {
                     .error(ErrorKind::Unsupported, message)
                     .allowed("a floating joint's parent must be fixed to the base"));
             }
-            body.pose = above.pose.mul(body.pose);
+            body.pose = above.pose.compose(body.pose);
             ancestor = above.parent;
         }
         body.parent = 0;

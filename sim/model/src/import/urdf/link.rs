@@ -95,7 +95,7 @@ impl Reader<'_> {
             let Some(shape) = self.read_shape(collision, true)? else { continue };
             let geom_name = self.geom_name(collision, format!("{name}_collision_{count}"));
             let mut geom = plain_geom(geom_name, body, origin(collision)?, shape);
-            geom.pose = geom.pose.mul(self.plane_pose(collision)?);
+            geom.pose = geom.pose.compose(self.plane_pose(collision)?);
             geom.group = COLLISION_GROUP;
             (geom.contype, geom.conaffinity) = (1, 1);
             geom.friction = contact.friction;

@@ -71,12 +71,15 @@ impl Engine for Spoiled {
     }
 }
 
+/// What spoils a scene.
+type Spoil = fn(&mut RobotModel);
+
 #[test]
 fn a_wrong_scene_fails() {
-    let gravity: fn(&mut RobotModel) = |m| m.options.gravity *= 1.0005;
-    let damping: fn(&mut RobotModel) = |m| m.joints.iter_mut().for_each(|j| j.damping = 0.01);
-    let friction: fn(&mut RobotModel) = |m| m.geoms.iter_mut().for_each(|g| g.friction.x *= 0.9);
-    let cases: [(&str, fn(&mut RobotModel)); 12] = [
+    let gravity: Spoil = |m| m.options.gravity *= 1.0005;
+    let damping: Spoil = |m| m.joints.iter_mut().for_each(|j| j.damping = 0.01);
+    let friction: Spoil = |m| m.geoms.iter_mut().for_each(|g| g.friction.x *= 0.9);
+    let cases: [(&str, Spoil); 12] = [
         ("T1", gravity),
         ("T2", gravity),
         ("T3", damping),
