@@ -112,8 +112,8 @@ fn describe_losses(report: &LossReport, output: &Output) {
             Verdict::Approximated => "approximated",
             Verdict::Dropped => "dropped",
         };
-        let place = &loss.location;
-        let file = place.file.file_name().unwrap_or(place.file.as_os_str()).to_string_lossy();
-        output.say(format!("  {verdict:<13} {file}:{} {}: {}", place.line, loss.element, loss.reason));
+        // Without its folder: `file:line:column`.
+        let place = loss.location.rsplit(std::path::is_separator).next().unwrap_or_default();
+        output.say(format!("  {verdict:<13} {place} {}: {}", loss.element, loss.reason));
     }
 }

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::support::{Running, TempDir, assert_same_state, keiko, newest_iteration, only_run, text, tiny, train};
+use crate::support::{
+    Running, TempDir, assert_same_state, keiko, newest_iteration, only_run, text, tiny, train,
+};
 
 /// From the signal to the end of the process, on a busy machine.
 const PROMPT: Duration = Duration::from_secs(10);
