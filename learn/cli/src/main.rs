@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     match commands::run(&cli) {
         Ok(code) => code.into(),
         Err(Failure { code, error }) => {
-            eprintln!("error: {error:#}");
+            output::complain(format!("error: {error:#}"));
             code.into()
         }
     }

@@ -6,6 +6,11 @@ use std::time::Instant;
 use cpu_time::ProcessTime;
 use serde_json::{Map, Value};
 
+/// A line about something wrong, on stderr. A reader that went away stops no work here either.
+pub fn complain(line: impl AsRef<str>) {
+    let _ = writeln!(std::io::stderr(), "{}", line.as_ref());
+}
+
 /// Collects the fields of the closing line.
 pub struct Output {
     json: bool,

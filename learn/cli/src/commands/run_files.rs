@@ -11,7 +11,7 @@ use keiko_train::run_dir::{read_checkpoints, read_config};
 use keiko_train::{StorageError, TrainError};
 
 use crate::exit::{Code, CommandResult, Failure, OrExit};
-use crate::output::Output;
+use crate::output::{Output, complain};
 
 /// Environments that share the episodes of an evaluation.
 const MAX_EVAL_ENVS: usize = 64;
@@ -59,7 +59,7 @@ pub fn load_policy(run: &Path) -> CommandResult<Policy> {
     }
     let latest = read_checkpoints(run).load_latest()?;
     for refused in &latest.refused {
-        eprintln!("warning: {refused}");
+        complain(format!("warning: {refused}"));
     }
     let checkpoint = latest
         .checkpoint

@@ -11,7 +11,7 @@ use super::junit::{self, Check};
 use super::random_actions::RandomActions;
 use crate::args::Smoke;
 use crate::exit::{Code, CommandResult, OrExit};
-use crate::output::Output;
+use crate::output::{Output, complain};
 
 /// Batch sizes: alone, an odd number, a full block.
 const BATCH_SIZES: [usize; 3] = [1, 7, 32];
@@ -37,7 +37,7 @@ pub fn run(args: &Smoke, output: &mut Output) -> CommandResult {
         };
         let checks = checks.unwrap_or_else(|error: anyhow::Error| {
             invalid = true;
-            eprintln!("error: {error:#}");
+            complain(format!("error: {error:#}"));
             vec![Check {
                 name: "load".to_owned(),
                 duration: Duration::ZERO,
@@ -52,7 +52,7 @@ pub fn run(args: &Smoke, output: &mut Output) -> CommandResult {
                 check.duration.as_secs_f64()
             ));
             if let Some(failure) = check.failure.as_ref().filter(|_| check.name != "load") {
-                eprintln!("error: {name}: {}: {failure}", check.name);
+                complain(format!("error: {name}: {}: {failure}", check.name));
             }
         }
         suites.push((name, checks));

@@ -20,7 +20,7 @@ use super::run_files::{
 };
 use crate::args::{DeviceArg, Train};
 use crate::exit::{Code, CommandResult, OrExit};
-use crate::output::Output;
+use crate::output::{Output, complain};
 use crate::signals::Signals;
 
 /// Checkpoints kept of a run.
@@ -127,7 +127,7 @@ fn resume(path: &Path, args: &Train, output: &Output) -> CommandResult<Run> {
     let store = CheckpointStore::open(path.join("checkpoints"), KEEP_CHECKPOINTS)?;
     let latest = store.load_latest()?;
     for refused in &latest.refused {
-        eprintln!("warning: {refused}");
+        complain(format!("warning: {refused}"));
     }
     if latest.checkpoint.is_none() && !latest.refused.is_empty() {
         let error = anyhow::anyhow!("{} holds no intact checkpoint to go on from", path.display());
@@ -136,7 +136,7 @@ fn resume(path: &Path, args: &Train, output: &Output) -> CommandResult<Run> {
     // A run that was killed before its first checkpoint has none at all: it goes on from its beginning.
     let step = latest.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.step);
     if !latest.refused.is_empty() {
-        eprintln!("warning: going on from the newest intact checkpoint, iteration {step}");
+        complain(format!("warning: going on from the newest intact checkpoint, iteration {step}"));
     }
     let mut env = build_env(&task, env_options(&task, seed))?;
     env.set_replay_dir(Some(path.join(REPLAY_DIR)));

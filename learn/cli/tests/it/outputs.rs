@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{TempDir, keiko, newest_iteration, only_run, text, tiny, train};
+use crate::support::{TempDir, command, keiko, newest_iteration, only_run, text, tiny, train};
 
 /// Fails unless each field is there with a number.
 #[track_caller]
@@ -181,6 +181,23 @@ fn envs_lists_and_describes() {
     for piece in ["angular_velocity", "alive", "pole_fell"] {
         assert!(outcome.stdout.contains(piece), "{}", outcome.stdout);
     }
+}
+
+/// As with `keiko ... 2>&1 | head -1`.
+#[test]
+fn a_reader_that_went_away_stops_no_work() {
+    let dir = TempDir::new("closed");
+    let runs = dir.file("runs");
+    let closed = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        writer
+    };
+    let run = |args: &[&str]| command(args).stdout(closed()).stderr(closed()).status().unwrap().code();
+    assert_eq!(run(&["envs"]), Some(0));
+    assert_eq!(run(&tiny(&runs, "3", &[])), Some(0));
+    assert_eq!(newest_iteration(&only_run(Path::new(&runs)).unwrap()), Some(3));
+    assert_eq!(run(&["envs", "cartpol"]), Some(3));
 }
 
 #[test]

@@ -47,6 +47,25 @@ fn sigterm_saves_and_exits_with_143() {
 }
 
 #[test]
+fn a_second_signal_ends_it_at_once() {
+    let dir = TempDir::new("second");
+    let runs = dir.file("runs");
+    // One iteration of this takes minutes.
+    let long = ["--set", "train.horizon=500", "--set", "train.epochs=100000"];
+    let mut process = Running::start(&tiny(&runs, "2", &long), &dir);
+    process.wait_for(|| only_run(Path::new(&runs)).is_some_and(|run| newest_iteration(&run).is_some()));
+    process.signal("INT");
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(process.is_running(), "the first signal did not wait for the iteration");
+    process.signal("INT");
+    let sent = Instant::now();
+    process.finish().expect(130);
+    assert!(sent.elapsed() < PROMPT, "it took {:?}", sent.elapsed());
+    // What was there before is still there.
+    assert_eq!(only_run(Path::new(&runs)).and_then(|run| newest_iteration(&run)), Some(0));
+}
+
+#[test]
 fn a_stopped_run_tells_how_to_go_on_and_can_be_evaluated() {
     let dir = TempDir::new("hint");
     let runs = dir.file("runs");

@@ -59,6 +59,18 @@ fn good_scenes_are_green() {
 }
 
 #[test]
+fn the_scenes_of_a_folder_are_its_own_not_those_of_folders_in_it() {
+    let junit = TempDir::new("folder");
+    let file = junit.file("out.xml");
+    keiko(&["smoke", &workspace_file("scenes"), "--steps", "2", "--junit", &file]).expect(0);
+    let names: Vec<String> = read(&file).suites.into_iter().map(|(name, ..)| name).collect();
+    assert!(
+        ["ant", "arm-reach", "cartpole", "walk"].iter().all(|scene| names.iter().any(|name| name == scene))
+    );
+    assert!(!names.iter().any(|name| name.contains("misspelt")), "{names:?}");
+}
+
+#[test]
 fn people_read_a_line_for_each_check_and_the_count() {
     let outcome = keiko(&["smoke", "cartpole", "--steps", "5"]).expect(0);
     let lines: Vec<&str> = outcome.stdout.lines().collect();
