@@ -17,7 +17,7 @@ use super::xml::Element;
 use super::{AssetRoot, Import, ImportOptions, LossReport};
 use crate::Pose;
 use crate::error::{ErrorKind, Result};
-use crate::robot::{Body, Inertial, RobotModel};
+use crate::robot::{Body, Inertial, JointKind, RobotModel};
 use crate::validate::moving_groups;
 
 use tree::Tree;
@@ -42,6 +42,7 @@ pub fn lower(document: Element, files: &AssetRoot, options: &ImportOptions) -> R
     reader.read_links(&tree)?;
     reader.add_mimics(&tree)?;
     reader.check_moving_mass(&tree)?;
+    reader.exclude_base_contacts();
     loss::report_unread(&document, &mut reader.report);
     loss::count_kept(&reader.model, &mut reader.report);
     Ok(Import { model: reader.model, report: reader.report })
@@ -142,6 +143,28 @@ impl<'a> Reader<'a> {
         body.joints.end = self.model.joints.len();
         self.model.bodies.push(body);
         Ok(())
+    }
+
+    /// The shapes of neighbours overlap at their joint in nearly every file. Executors keep a body and the one that
+    /// carries it apart, but not if the latter is welded to the world: a base is named for what it is here.
+    fn exclude_base_contacts(&mut self) {
+        let bodies = &self.model.bodies;
+        // The moving body that each body is welded to; 0 for the base.
+        let mut leader = vec![0; bodies.len()];
+        for (index, body) in bodies.iter().enumerate().skip(1) {
+            let joints = &self.model.joints[body.joints.clone()];
+            let moves = joints.iter().any(|joint| joint.kind != JointKind::Free);
+            leader[index] = if moves { index } else { leader[body.parent] };
+        }
+        let mut has_shape = vec![false; bodies.len()];
+        self.model.geoms.iter().for_each(|geom| has_shape[geom.body] = true);
+        let shaped = |test: &dyn Fn(usize) -> bool| -> Vec<usize> {
+            (1..bodies.len()).filter(|body| has_shape[*body] && test(leader[*body])).collect()
+        };
+        let base = shaped(&|leader| leader == 0);
+        let carried = shaped(&|leader_of| leader_of != 0 && leader[bodies[leader_of].parent] == 0);
+        let pairs = base.iter().flat_map(|a| carried.iter().map(move |b| [*a, *b]));
+        self.model.contact_excludes.extend(pairs.collect::<Vec<_>>());
     }
 
     /// Refuses bodies that move without mass, at the link that lacks it.

@@ -1,14 +1,16 @@
 //! Collision shapes: from the model's geoms to parry's.
 
 use glam::{DQuat, DVec3, Vec3};
-use keiko_model::robot::{Geom, HeightField, Mesh, RobotModel, Shape};
-use keiko_model::{Pose, hull};
+use keiko_model::Pose;
+use keiko_model::robot::{Geom, HeightField, RobotModel, Shape};
 use rapier3d::prelude::{Array2, SharedShape};
 
 use super::BuildError;
 
 /// Points on an ellipsoid whose hull stands in for it.
 const ELLIPSOID_POINTS: usize = 162;
+/// Directions in which the outermost points of a dense mesh are looked for.
+const OUTERMOST_DIRECTIONS: usize = 256;
 
 /// A shape and `geom_from_shape`, or `None` if the geom has nothing to touch with.
 pub(crate) fn collision_shape(model: &RobotModel, geom: &Geom) -> Result<(SharedShape, Pose), BuildError> {
@@ -63,23 +65,28 @@ fn sphere_points(count: usize) -> impl Iterator<Item = DVec3> {
 }
 
 /// The convex hull, or `None` where the points span no volume. parry's gives up, or panics, on some dense meshes;
-/// the hull of the model crate then picks the points that matter.
+/// the hull of their outermost points stands in then.
 fn convex_hull(points: &[Vec3]) -> Option<SharedShape> {
     if points.len() < 4 || points.iter().any(|p| !p.is_finite()) {
         return None;
     }
-    hull_by_parry(points).or_else(|| {
-        let vertices = points.iter().map(|p| p.to_array()).collect();
-        let hull = hull::convex_hull(&Mesh { name: String::new(), vertices, triangles: Vec::new() }).ok()?;
-        let corners: Vec<Vec3> = hull.vertices.iter().map(|v| Vec3::from_array(*v)).collect();
-        let by_faces =
-            |corners| std::panic::catch_unwind(|| SharedShape::convex_mesh(corners, &hull.triangles));
-        hull_by_parry(&corners).or_else(|| by_faces(corners).ok().flatten())
-    })
+    let hull = |points: &[Vec3]| std::panic::catch_unwind(|| SharedShape::convex_hull(points)).ok().flatten();
+    hull(points).or_else(|| hull(&outermost(points)))
 }
 
-fn hull_by_parry(points: &[Vec3]) -> Option<SharedShape> {
-    std::panic::catch_unwind(|| SharedShape::convex_hull(points)).ok().flatten()
+/// The points that lie farthest in directions spread over the sphere, of the cloud scaled to a cube.
+fn outermost(points: &[Vec3]) -> Vec<Vec3> {
+    let low = points.iter().fold(Vec3::INFINITY, |low, p| low.min(*p));
+    let high = points.iter().fold(Vec3::NEG_INFINITY, |high, p| high.max(*p));
+    let size = (high - low).max(Vec3::splat(f32::MIN_POSITIVE));
+    let farthest = |direction: DVec3| {
+        let along = |k: usize| direction.as_vec3().dot((points[k] - low) / size);
+        (0..points.len()).max_by(|a, b| along(*a).total_cmp(&along(*b)))
+    };
+    let mut chosen: Vec<usize> = sphere_points(OUTERMOST_DIRECTIONS).filter_map(farthest).collect();
+    chosen.sort_unstable();
+    chosen.dedup();
+    chosen.into_iter().map(|k| points[k]).collect()
 }
 
 /// parry's height field lies in x and z with y up; turned by `z_from_y`, its z is the model's -y.
