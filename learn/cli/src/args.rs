@@ -199,6 +199,9 @@ pub enum BenchWhat {
         /// CPU-seconds to measure for each scene.
         #[arg(long, value_name = "S", default_value_t = 2.0)]
         seconds: f64,
+        /// Measure in this process, started at this Unix time: what the command does to itself for each scene.
+        #[arg(long, hide = true, value_name = "UNIX_SECONDS")]
+        started: Option<f64>,
     },
 }
 

@@ -62,7 +62,7 @@ impl RunningNormalizer {
         if self.count > 0.0 { (self.m2[feature] / self.count).max(0.0).sqrt() } else { 1.0 }
     }
 
-    /// What [`normalize`] needs.
+    /// What normalising needs.
     pub fn statistics(&self) -> Statistics {
         let scale = |feature| if self.count > 0.0 { self.std(feature) + EPSILON } else { 1.0 };
         Statistics {

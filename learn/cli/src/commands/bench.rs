@@ -1,11 +1,14 @@
 //! `keiko bench`: figures as lines `scene.metric value`.
 
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use anyhow::{Context, bail};
 use cpu_time::ProcessTime;
 use keiko_env::{EnvOptions, TaskEnv, VecEnv};
 use keiko_model::task::{TaskSpec, list_scenes, resolve_scene};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::random_actions::RandomActions;
 use crate::args::{Bench, BenchWhat};
@@ -14,32 +17,69 @@ use crate::output::Output;
 
 /// Runs the command.
 pub fn run(args: &Bench, output: &mut Output) -> CommandResult {
-    let BenchWhat::Rapier { scenes, envs, seconds } = &args.what;
-    let files = if scenes.is_empty() {
+    let BenchWhat::Rapier { scenes, envs, seconds, started } = &args.what;
+    let files: Vec<PathBuf> = if scenes.is_empty() {
         list_scenes().into_iter().map(|(_, file)| file).collect()
     } else {
-        scenes.iter().map(|scene| resolve_scene(scene)).collect::<Result<Vec<_>, _>>()?
+        scenes.iter().map(|scene| resolve_scene(scene)).collect::<Result<_, _>>()?
     };
-    let mut figures = serde_json::Map::new();
+    let mut figures = Map::new();
     for file in files {
-        let spec = TaskSpec::load(&file, &[])?;
-        for (metric, value) in measure(&spec, *envs, *seconds).or_exit(Code::Scene)? {
-            let key = format!("{}.{metric}", spec.name);
-            output.say(format!("{key} {value:.6}"));
-            figures.insert(key, json!(value));
+        let of_scene = match started {
+            Some(started) => {
+                let spec = TaskSpec::load(&file, &[])?;
+                measure(&spec, *envs, *seconds, *started).or_exit(Code::Scene)?
+            }
+            None => {
+                // Errors in the scene are found here, with the right exit code.
+                TaskSpec::load(&file, &[])?;
+                measure_in_child(&file, *envs, *seconds).or_exit(Code::Machine)?
+            }
+        };
+        for (key, value) in of_scene {
+            output.say(format!("{key} {:.6}", value.as_f64().unwrap_or(f64::NAN)));
+            figures.insert(key, value);
         }
     }
     output.set("figures", figures);
     Ok(Code::Done)
 }
 
-/// Speed, memory and start-up of one scene.
-fn measure(spec: &TaskSpec, num_envs: usize, seconds: f64) -> anyhow::Result<Vec<(&'static str, f64)>> {
-    let started = Instant::now();
+/// Measures one scene in a process of its own: start-up includes loading the program, and memory that another
+/// scene gave back hides nothing.
+fn measure_in_child(file: &Path, num_envs: usize, seconds: f64) -> anyhow::Result<Map<String, Value>> {
+    let child = Command::new(std::env::current_exe()?)
+        .args(["--json", "--threads", &rayon::current_num_threads().to_string(), "bench", "rapier"])
+        .arg(file)
+        .args(["--envs", &num_envs.to_string(), "--seconds", &seconds.to_string()])
+        .args(["--started", &format!("{:.6}", unix_seconds())])
+        .stderr(Stdio::inherit())
+        .output()?;
+    let text = String::from_utf8_lossy(&child.stdout);
+    let result =
+        text.lines().find_map(|line| line.strip_prefix("RESULT ")).context("the child gave no result")?;
+    let mut result: Value = serde_json::from_str(result)?;
+    match result.get_mut("figures").map(Value::take) {
+        Some(Value::Object(figures)) => Ok(figures),
+        _ => bail!("the child gave no figures: {result}"),
+    }
+}
+
+fn unix_seconds() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
+}
+
+/// Speed, memory and start-up of one scene; keys are `scene.metric`.
+fn measure(
+    spec: &TaskSpec,
+    num_envs: usize,
+    seconds: f64,
+    started: f64,
+) -> anyhow::Result<Map<String, Value>> {
     let mut single = build(spec, 1)?;
     single.reset(None);
     single.step(RandomActions::new(1, single.spec().actions.len(), 1).next());
-    let first_step = started.elapsed().as_secs_f64();
+    let first_step = unix_seconds() - started;
     drop(single);
 
     let before = resident_bytes();
@@ -69,7 +109,7 @@ fn measure(spec: &TaskSpec, num_envs: usize, seconds: f64) -> anyhow::Result<Vec
     if let Some(bytes) = memory {
         figures.push(("kib_per_env", bytes as f64 / 1024.0 / num_envs as f64));
     }
-    Ok(figures)
+    Ok(figures.into_iter().map(|(metric, value)| (format!("{}.{metric}", spec.name), json!(value))).collect())
 }
 
 fn build(spec: &TaskSpec, num_envs: usize) -> anyhow::Result<TaskEnv> {

@@ -2,7 +2,7 @@
 //!
 //! Reading has three guards that stand before any value is looked at: only regular files inside the root folder
 //! are opened, their size is checked before they are read, and nesting is measured before they are parsed. Every
-//! refusal is one [`Error`](crate::Error) with a place in a file.
+//! refusal is one [`Error`] with a place in a file.
 
 pub mod files;
 pub mod mjcf;

@@ -1,7 +1,7 @@
 //! MJCF, MuJoCo's format, lowered to a [`RobotModel`].
 //!
 //! One pass in the order of dependence: settings, defaults, assets, bodies, then what refers to them. Every element
-//! and attribute is known to [`schema`]; what no reader asks for is recorded as a loss at the end, so that nothing
+//! and attribute is known to `schema`; what no reader asks for is recorded as a loss at the end, so that nothing
 //! is lost in silence. The conventions that MuJoCo applies when it compiles a file (inertial frames of meshes,
 //! mass from geoms, order of joints and geoms) are applied here.
 
