@@ -64,8 +64,8 @@ fn sphere_points(count: usize) -> impl Iterator<Item = DVec3> {
     })
 }
 
-/// The convex hull, or `None` where the points span no volume. parry's gives up, or panics, on some dense meshes;
-/// the hull of their outermost points stands in then.
+/// The convex hull, or `None` where there is none. parry's gives up, or panics, on some dense meshes; the hull of their
+/// outermost points stands in then.
 fn convex_hull(points: &[Vec3]) -> Option<SharedShape> {
     if points.len() < 4 || points.iter().any(|p| !p.is_finite()) {
         return None;
@@ -107,4 +107,25 @@ fn height_field_shape(field: &HeightField) -> Option<SharedShape> {
     }
     let scale = Vec3::new(2.0 * field.half_size[0] as f32, 1.0, 2.0 * field.half_size[1] as f32);
     Some(SharedShape::heightfield(heights, scale))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outermost_points_hold_the_corners_of_a_dense_rod() {
+        let side = 20;
+        let grid = |k: usize| k as f32 / (side - 1) as f32;
+        let rod = Vec3::new(0.02, 0.02, 0.3);
+        let all = (0..side * side * side)
+            .map(|k| rod * Vec3::new(grid(k % side), grid(k / side % side), grid(k / side / side)));
+        let points = outermost(&all.collect::<Vec<_>>());
+        assert!(points.len() <= OUTERMOST_DIRECTIONS);
+        for corner in 0..8 {
+            let bit = |k: usize| (corner >> k & 1) as f32;
+            let corner = rod * Vec3::new(bit(0), bit(1), bit(2));
+            assert!(points.iter().any(|p| p.distance(corner) < 1e-6), "{corner} is missing");
+        }
+    }
 }

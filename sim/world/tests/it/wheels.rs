@@ -25,8 +25,8 @@ const MIN_STEPPED: usize = 60;
 const BUDGET: Duration = Duration::from_secs(110);
 /// Control steps of each URDF file.
 const URDF_STEPS: usize = 200;
-/// Share of the motors' effort that URDF robots get: the files know no armature, and the whole torque of a wrist
-/// takes its last link beyond any speed within one step.
+/// Share of the motors' effort that URDF robots get. The files know no armature: the whole 100 N·m would bring a lower
+/// leg of 2.3e-4 kg·m² to 870 rad/s within one step of 2 ms.
 const URDF_EFFORT: f64 = 0.1;
 
 /// For files that neither step nor lack something by name: whether MuJoCo reads them, and whether it keeps them
