@@ -30,7 +30,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         *angle = 0.02 * (env + 1) as f32;
     }
     let qvel = Field::zeros(model.num_dofs(), num_envs);
-    physics.reset(&vec![true; num_envs], &qpos, &qvel, &EnvParameters::identity(&model, num_envs), &mut state);
+    physics.reset(
+        &vec![true; num_envs],
+        &qpos,
+        &qvel,
+        &EnvParameters::identity(&model, num_envs),
+        &mut state,
+    );
 
     // Energy about the hinge [J]; the inertia is that of a sphere of radius 0.05 m at 1 m.
     let inertia = 1.0 + 0.4 * 0.05 * 0.05;

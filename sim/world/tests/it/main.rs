@@ -1,5 +1,7 @@
 //! The world against closed forms, itself, and hostile state.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod actuation;
 mod bench;
 mod contact;
