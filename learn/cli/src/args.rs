@@ -38,6 +38,8 @@ pub enum Command {
     Import(Import),
     /// List the scenes, or describe one.
     Envs(Envs),
+    /// Hold the program to known answers.
+    Verify(Verify),
 }
 
 /// A scene and how to change it.
@@ -238,4 +240,25 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(count) => Ok(count),
         Err(error) => Err(format!("{error}")),
     }
+}
+
+/// `keiko verify`.
+#[derive(Args, Clone, Debug)]
+pub struct Verify {
+    /// What to verify.
+    #[command(subcommand)]
+    pub what: VerifyWhat,
+}
+
+/// What `keiko verify` can verify.
+#[derive(Clone, Debug, Subcommand)]
+pub enum VerifyWhat {
+    /// The physics truth card: scenes with closed-form answers, value beside demand.
+    Physics {
+        /// Rows, e.g. `T6`; all of them by default.
+        rows: Vec<String>,
+        /// Only one part of the card: contact, joints, spin, impact, stack, robot.
+        #[arg(long)]
+        group: Option<String>,
+    },
 }

@@ -10,6 +10,7 @@ mod random_actions;
 mod run_files;
 mod smoke;
 mod train;
+mod verify;
 
 use crate::args::{Cli, Command};
 use crate::exit::{Code, CommandResult, OrExit};
@@ -28,6 +29,7 @@ pub fn run(cli: &Cli) -> CommandResult {
         Command::Smoke(args) => smoke::run(args, &mut output),
         Command::Bench(args) => bench::run(args, &mut output),
         Command::Import(args) => import::run(args, &mut output),
+        Command::Verify(args) => verify::run(args, &mut output),
         Command::Envs(args) => envs::run(args, &mut output),
     };
     if let Err(failure) = &code {

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
-use keiko_env::EnvOptions;
+use keiko_env::{EnvOptions, TaskEnv, VecEnv};
 use keiko_model::task::{TaskSpec, resolve_scene};
 use keiko_policy::Policy;
 use keiko_train::device::{Device, DeviceChoice};
@@ -50,6 +50,8 @@ struct Run {
     best: Option<Score>,
     /// Joint order of the robot, recorded in policies.
     joints: Vec<String>,
+    /// Broken environments that the user knows of.
+    faults: u64,
 }
 
 /// Runs the command.
@@ -108,6 +110,7 @@ fn start(args: &Train, output: &Output) -> CommandResult<Run> {
     let mut env = build_env(&task, env_options(&task, args.seed))?;
     let dir = RunDir::create(&args.runs, &task.name, &task.to_toml(), info(args.seed, &device))?;
     env.set_replay_dir(Some(dir.path().join(REPLAY_DIR)));
+    say_notes(&env, output);
     let joints = env.joint_names();
     let trainer = Trainer::new(Box::new(env), task.train.clone(), args.seed, device)?;
     let mut run = assemble(task, args.seed, dir, trainer, output, joints, None)?;
@@ -173,8 +176,9 @@ fn assemble(
         trainer.iteration(),
         trainer.env_steps(),
     );
+    let faults = trainer.env().num_faults();
     let best = resumed_at.and_then(|_| read_best(&dir));
-    Ok(Run { task, seed, dir, trainer, checkpoints, metrics, events, progress, best, joints })
+    Ok(Run { task, seed, dir, trainer, checkpoints, metrics, events, progress, best, joints, faults })
 }
 
 /// The score of the policy that a run kept so far.
@@ -249,6 +253,14 @@ impl Run {
         if let Some(warning) = self.metrics.take_warning() {
             self.progress.message(&warning);
         }
+        if report.faults > self.faults {
+            self.progress.message(&format!(
+                "warning: {} environments became NaN or diverged and were reset; replay files are in {}",
+                report.faults - self.faults,
+                self.dir.path().join(REPLAY_DIR).display()
+            ));
+            self.faults = report.faults;
+        }
         let mut shown = Vec::new();
         shown.extend(report.mean_return.map(|value| ("return", value)));
         shown.extend(report.mean_length.map(|value| ("length", value)));
@@ -274,6 +286,17 @@ impl Run {
             ));
         }
         Ok(())
+    }
+}
+
+/// What the robot file or the physics leaves out, in short.
+fn say_notes(env: &TaskEnv, output: &Output) {
+    const SHOWN: usize = 3;
+    for note in env.notes().iter().take(SHOWN) {
+        output.say(format!("note: {note}"));
+    }
+    if env.notes().len() > SHOWN {
+        output.say(format!("note: and {} more like these", env.notes().len() - SHOWN));
     }
 }
 

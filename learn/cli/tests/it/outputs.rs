@@ -205,3 +205,14 @@ fn an_error_ends_with_a_result_line_too() {
     let result = keiko(&["envs", "cartpol", "--json"]).expect(3).result();
     assert!(result["error"].as_str().unwrap().contains("cartpole"), "{result}");
 }
+
+#[test]
+fn verify_prints_values_beside_demands() {
+    let result = keiko(&["--json", "verify", "physics", "T1", "T14"]).expect(0).result();
+    assert_eq!(result["failed"], 0, "{result}");
+    let rows = result["rows"].as_array().unwrap();
+    assert_eq!(result["passed"].as_u64(), Some(rows.len() as u64));
+    assert!(rows.iter().any(|row| row["row"] == "T1") && rows.iter().any(|row| row["row"] == "T14"));
+    assert!(rows.iter().all(|row| row["value"].as_f64().unwrap() <= row["demand"].as_f64().unwrap()));
+    keiko(&["verify", "physics", "T999"]).expect(2).stderr_has(&["T999", "T14"]);
+}

