@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
-use keiko_env::{EnvOptions, TaskEnv, VecEnv};
+use keiko_env::{EnvOptions, TaskEnv};
 use keiko_model::task::{TaskSpec, resolve_scene};
 use keiko_policy::Policy;
 use keiko_train::device::{Device, DeviceChoice};
