@@ -66,6 +66,8 @@ fn a_run_goes_on_in_one_process_at_a_time() {
 fn a_run_is_found_by_path_task_or_last() {
     let root = TempDir::new("find");
     let first = create(root.path(), "cartpole", 1).path().to_owned();
+    // File systems stamp times with the kernel's tick: two runs within one have no order.
+    std::thread::sleep(std::time::Duration::from_millis(50));
     let second = create(root.path(), "arm-reach", 1).path().to_owned();
     // The label in the name counts, not the order in which files were written.
     let older = root.path().join("cartpole/2020-01-01_000000_seed1");
