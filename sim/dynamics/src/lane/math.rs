@@ -1,0 +1,49 @@
+//! Functions that hardware lacks or rounds differently from machine to machine.
+
+use super::num::Num;
+
+/// Sine and cosine. Cody-Waite reduction by π/2 in three parts, then the Taylor-like minimax polynomials of
+/// Cephes (`sinf.c`, `cosf.c`) on [-π/4, π/4].
+#[inline(always)]
+pub(super) fn sin_cos<N: Num>(x: N) -> (N, N) {
+    let turns = x.mul_add(N::of(std::f64::consts::FRAC_2_PI), N::of(0.5)).floor();
+    let y = turns.mul_add(N::of(-1.5703125), x);
+    let y = turns.mul_add(N::of(-4.837512969970703125e-4), y);
+    let y = turns.mul_add(N::of(-7.54978995489188216e-8), y);
+    let z = y * y;
+    let sine = z.mul_add(N::of(-1.9515295891e-4), N::of(8.3321608736e-3));
+    let sine = z.mul_add(sine, N::of(-1.6666654611e-1));
+    let sine = (sine * z).mul_add(y, y);
+    let cosine = z.mul_add(N::of(2.443315711809948e-5), N::of(-1.388731625493765e-3));
+    let cosine = z.mul_add(cosine, N::of(4.166664568298827e-2));
+    let cosine = (z * z).mul_add(cosine, z.mul_add(N::of(-0.5), N::one()));
+    // The quarter turn, 0 to 3.
+    let quarter = (turns * N::of(0.25)).floor().mul_add(N::of(-4.0), turns);
+    let half = N::of(1.5).lt(quarter);
+    let odd = N::of(0.5).lt(quarter - N::select(half, N::of(2.0), N::zero()));
+    let (a, b) = (N::select(odd, cosine, sine), N::select(odd, sine, cosine));
+    let flip_cosine = (odd & !half) | (!odd & half);
+    (N::select(half, -a, a), N::select(flip_cosine, -b, b))
+}
+
+/// Angle of a point, by the odd minimax polynomial of degree 11 on [0, 1] (Abramowitz and Stegun 4.4.49 has the
+/// like) after folding to the first octant.
+#[inline(always)]
+pub(super) fn atan2<N: Num>(y: N, x: N) -> N {
+    let (ax, ay) = (x.abs(), y.abs());
+    let steep = ax.lt(ay);
+    let (low, high) = (ax.min(ay), ax.max(ay));
+    let t = low / high.max(N::of(1e-30));
+    // tan(π/8) splits the octant, so that the polynomial of Cephes (`atanf.c`) serves.
+    let upper = N::of(0.414_213_562_373_095).lt(t);
+    let r = N::select(upper, (t - N::one()) / (t + N::one()), t);
+    let z = r * r;
+    let p = z.mul_add(N::of(8.05374449538e-2), N::of(-1.38776856032e-1));
+    let p = z.mul_add(p, N::of(1.99777106478e-1));
+    let p = z.mul_add(p, N::of(-3.33329491539e-1));
+    let p = (p * z).mul_add(r, r);
+    let p = N::select(upper, p + N::of(std::f64::consts::FRAC_PI_4), p);
+    let p = N::select(steep, N::of(std::f64::consts::FRAC_PI_2) - p, p);
+    let p = N::select(x.lt(N::zero()), N::of(std::f64::consts::PI) - p, p);
+    N::select(y.lt(N::zero()), -p, p)
+}

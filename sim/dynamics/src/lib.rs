@@ -1,0 +1,10 @@
+//! Batched rigid-body dynamics, written once over a small numeric vocabulary.
+//!
+//! The same text runs in `f64` (the truth of tests), in `f32` (the reference), in vector registers of 4, 8 or 16
+//! environments, and as a WGSL kernel with one thread an environment.
+
+pub mod collide;
+pub mod lane;
+pub mod machine;
+pub mod plan;
+pub mod space;
