@@ -1,0 +1,258 @@
+//! The recorder: a machine whose numbers are names. Running a [`Phase`] on it once writes a WGSL compute kernel that
+//! does the same, one thread an environment.
+//!
+//! Machine loops stay loops, so a kernel grows with the text of the physics and not with the robot. Every access to
+//! memory is written where it happens; results that nobody reads are left out. What the plan decides (an integer at
+//! a known place, a branch on it, a loop of one turn) is decided while the kernel is written.
+
+mod control;
+mod number;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::ops::Range;
+
+pub use control::{Branch, Loop};
+pub use number::{Answer, Index, Number, Variable};
+
+use self::number::{Value, equal, less};
+use self::text::with;
+use crate::lane::Phase;
+use crate::machine::Machine;
+use crate::plan::Plan;
+
+/// The entry point's name.
+pub const ENTRY: &str = "main";
+
+/// How to write a kernel.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Threads of a workgroup.
+    pub workgroup_size: u32,
+    /// How many of the first numbers of memory live from step to step.
+    pub state_len: usize,
+    /// Where in memory the controls are put before a step.
+    pub control: Range<usize>,
+}
+
+/// A compute kernel. Its bindings, all in group 0, are arrays:
+///
+/// | binding | name | element | access | length |
+/// |---|---|---|---|---|
+/// | 0 | `state` | `f32` | read and write | [`Kernel::state_len`] rows of `num_envs` |
+/// | 1 | `control` | `f32` | read | [`Kernel::control_len`] rows of `num_envs` |
+/// | 2 | `parameters` | `f32` | read | [`Kernel::parameters_len`] rows of `num_envs` |
+/// | 3 | `reals` | `f32` | read | [`Kernel::reals`] |
+/// | 4 | `ints` | `u32` | read | [`Kernel::ints`] |
+///
+/// The number of environments follows from the length of `state`. An array of no rows is bound with one unused element.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    /// Its text.
+    pub wgsl: String,
+    /// Threads of a workgroup; one thread steps one environment.
+    pub workgroup_size: u32,
+    /// Numbers of an environment that live from step to step.
+    pub state_len: usize,
+    /// Numbers of an environment's control.
+    pub control_len: usize,
+    /// Numbers of an environment's parameters.
+    pub parameters_len: usize,
+    /// Numbers of the model.
+    pub reals: Vec<f32>,
+    /// Integers of the model.
+    pub ints: Vec<u32>,
+}
+
+/// Writes the kernel of a phase.
+///
+/// # Panics
+/// If the phase breaks a rule of [`machine`](crate::machine): a number that is made in a loop and used outside
+/// without going through memory or a variable, a loop that is left early or changes a Rust variable, an address
+/// outside the plan's memory.
+pub fn kernel<P: Phase>(plan: &Plan, options: &Options) -> Kernel {
+    let mut recorder = Recorder { plan, functions: Vec::new() };
+    let step = recorder.function::<P>(plan);
+    Kernel {
+        wgsl: module(plan, options, &recorder.functions, &step),
+        workgroup_size: options.workgroup_size,
+        state_len: options.state_len,
+        control_len: options.control.len(),
+        parameters_len: plan.parameters_len,
+        reals: plan.reals.iter().map(|&x| x as f32).collect(),
+        ints: plan.ints.clone(),
+    }
+}
+
+/// The module around the functions, of which one is the step.
+fn module(plan: &Plan, options: &Options, functions: &[Function], step: &str) -> String {
+    let functions: Vec<&str> = functions.iter().map(|function| function.text.as_str()).collect();
+    let functions = functions.join("\n");
+    // WGSL has no empty arrays.
+    let (memory_len, counts_len) = (plan.memory_len.max(1), plan.counts_len.max(1));
+    let (state_len, size) = (options.state_len.max(1), options.workgroup_size);
+    let (control, control_end) = (options.control.start, options.control.end);
+    format!(
+        "\
+@group(0) @binding(0) var<storage, read_write> state: array<f32>;
+@group(0) @binding(1) var<storage, read> control: array<f32>;
+@group(0) @binding(2) var<storage, read> parameters: array<f32>;
+@group(0) @binding(3) var<storage, read> reals: array<f32>;
+@group(0) @binding(4) var<storage, read> ints: array<u32>;
+
+var<private> memory: array<f32, {memory_len}>;
+var<private> counts: array<u32, {counts_len}>;
+var<private> env: u32;
+var<private> num_envs: u32;
+
+{functions}
+@compute @workgroup_size({size})
+fn {ENTRY}(@builtin(global_invocation_id) thread: vec3<u32>) {{
+    env = thread.x;
+    num_envs = arrayLength(&state) / {state_len}u;
+    if (env >= num_envs) {{
+        return;
+    }}
+    for (var row = 0u; row < {state_len}u; row++) {{
+        memory[row] = state[row * num_envs + env];
+    }}
+    for (var row = {control}u; row < {control_end}u; row++) {{
+        memory[row] = control[(row - {control}u) * num_envs + env];
+    }}
+    {step}();
+    for (var row = 0u; row < {state_len}u; row++) {{
+        state[row * num_envs + env] = memory[row];
+    }}
+}}
+"
+    )
+}
+
+/// A name for the phase `module::Phase` in WGSL. The number keeps it apart from other phases and from WGSL's words.
+fn function_name(phase: &str, number: usize) -> String {
+    let path = phase.split('<').next().unwrap_or_default();
+    let last = path.rsplit("::").next().unwrap_or_default();
+    let letters: String = last.chars().filter(char::is_ascii_alphanumeric).collect();
+    format!("phase_{number}_{}", letters.to_ascii_lowercase())
+}
+
+/// A phase as a function of the kernel.
+struct Function {
+    /// The phase's path in Rust.
+    phase: &'static str,
+    name: String,
+    text: String,
+}
+
+/// The machine that writes what it is asked to do.
+struct Recorder<'a> {
+    plan: &'a Plan,
+    functions: Vec<Function>,
+}
+
+impl Recorder<'_> {
+    /// The function that a phase became; written at the first call.
+    fn function<P: Phase>(&mut self, plan: &Plan) -> String {
+        let phase = std::any::type_name::<P>();
+        if let Some(known) = self.functions.iter().find(|function| function.phase == phase) {
+            return known.name.clone();
+        }
+        let body = text::record(|| P::run(plan, self));
+        let name = function_name(phase, self.functions.len());
+        let text = format!("// {phase}\nfn {name}() {{\n{body}}}\n");
+        self.functions.push(Function { phase, name: name.clone(), text });
+        name
+    }
+
+    /// An address; checked where it is known.
+    fn address(&self, at: impl Into<Index>, len: usize, table: &str) -> Index {
+        let at = at.into();
+        if let Value::Literal(at) = at.0 {
+            assert!((at as usize) < len, "address {at} in {table}, which has {len} places");
+        }
+        at
+    }
+}
+
+impl Machine for Recorder<'_> {
+    type Num = Number;
+    type Int = Index;
+    type Condition = Answer;
+    type Range = Loop;
+    type Reverse = Loop;
+    type Var = Variable;
+    type Then = Branch;
+
+    fn get(&self, at: impl Into<Index>) -> Number {
+        let at = self.address(at, self.plan.memory_len, "memory");
+        Number(Value::load("memory[$0]", &[at.0.operand()]))
+    }
+
+    fn set(&mut self, at: impl Into<Index>, value: Number) {
+        let at = self.address(at, self.plan.memory_len, "memory");
+        with(|recording| recording.store("memory[$0] = $1;", &[at.0.operand(), value.0.operand()]));
+    }
+
+    fn parameter(&self, at: impl Into<Index>) -> Number {
+        let at = self.address(at, self.plan.parameters_len, "parameters");
+        Number(Value::pure("parameters[$0 * num_envs + env]", &[at.0.operand()]))
+    }
+
+    fn real(&self, at: impl Into<Index>) -> Number {
+        let at = self.address(at, self.plan.reals.len(), "reals");
+        Number(Value::pure("reals[$0]", &[at.0.operand()]))
+    }
+
+    fn int(&self, at: impl Into<Index>) -> Index {
+        let at = self.address(at, self.plan.ints.len(), "ints");
+        Index(match at.0 {
+            Value::Literal(at) => Value::Literal(self.plan.ints[at as usize]),
+            Value::Name(_) => Value::pure("ints[$0]", &[at.0.operand()]),
+        })
+    }
+
+    fn count(&self, at: impl Into<Index>) -> Index {
+        let at = self.address(at, self.plan.counts_len, "counts");
+        Index(Value::load("counts[$0]", &[at.0.operand()]))
+    }
+
+    fn set_count(&mut self, at: impl Into<Index>, value: Index) {
+        let at = self.address(at, self.plan.counts_len, "counts");
+        with(|recording| recording.store("counts[$0] = $1;", &[at.0.operand(), value.0.operand()]));
+    }
+
+    fn var(&self, value: Number) -> Variable {
+        Variable::new(value)
+    }
+
+    fn range(&self, from: impl Into<Index>, to: impl Into<Index>) -> Loop {
+        Loop::new(from.into(), to.into(), false)
+    }
+
+    fn range_down(&self, from: impl Into<Index>, to: impl Into<Index>) -> Loop {
+        Loop::new(from.into(), to.into(), true)
+    }
+
+    fn equal(&self, a: Index, b: impl Into<Index>) -> Answer {
+        equal(a, b.into())
+    }
+
+    fn less(&self, a: Index, b: impl Into<Index>) -> Answer {
+        less(a.0, b.into().0)
+    }
+
+    /// A thread steps its environment alone.
+    fn any(&self, mask: Answer) -> Answer {
+        mask
+    }
+
+    fn when(&self, condition: Answer) -> Option<Branch> {
+        Branch::open(condition)
+    }
+
+    fn call<P: Phase>(&mut self, plan: &Plan) {
+        let name = self.function::<P>(plan);
+        with(|recording| recording.store(&format!("{name}();"), &[]));
+    }
+}
