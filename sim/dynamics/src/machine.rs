@@ -17,8 +17,9 @@
 
 use std::ops::{Add, Mul, Range, Sub};
 
-use crate::lane::{Lanes, Num};
-use crate::space::{Mat3, V3};
+use crate::lane::{Lanes, Num, Phase};
+use crate::plan::Plan;
+use crate::space::{Mat3, Spatial, V3};
 
 /// A whole number that is the same in all environments: an index or a count.
 pub trait Int:
@@ -103,6 +104,24 @@ pub trait Machine {
 
     /// `if let Some(_then) = m.when(condition) { .. }`.
     fn when(&self, condition: Self::Condition) -> Option<Self::Then>;
+
+    /// Runs a phase of the step: a function of its own in what is compiled.
+    fn call<P: Phase>(&mut self, plan: &Plan);
+
+    /// Six consecutive numbers of working memory, angular part first.
+    #[inline(always)]
+    fn get6(&self, at: impl Into<Self::Int>) -> Spatial<Self::Num> {
+        let at = at.into();
+        Spatial { angular: self.get3(at), linear: self.get3(at + 3) }
+    }
+
+    /// Changes six consecutive numbers of working memory, angular part first.
+    #[inline(always)]
+    fn set6(&mut self, at: impl Into<Self::Int>, value: Spatial<Self::Num>) {
+        let at = at.into();
+        self.set3(at, value.angular);
+        self.set3(at + 3, value.linear);
+    }
 
     /// `N::of`, short.
     #[inline(always)]
@@ -270,5 +289,10 @@ impl<L: Lanes> Machine for Cpu<'_, L> {
     #[inline(always)]
     fn when(&self, condition: bool) -> Option<()> {
         condition.then_some(())
+    }
+
+    #[inline(always)]
+    fn call<P: Phase>(&mut self, plan: &Plan) {
+        L::call::<P>(plan, self);
     }
 }

@@ -297,22 +297,29 @@ pub struct Inertia<N> {
 }
 
 impl<N: Num> Inertia<N> {
-    /// Of a body with centre of mass `com` and central inertia `rotation · diag(moments) · rotationᵀ`.
+    /// Of a body with centre of mass `com` \[m\] about the point of reference, world axes, and central inertia
+    /// `rotation · [xx xy xz; xy yy yz; xz yz zz] · rotationᵀ`.
     #[inline(always)]
-    pub fn new(mass: N, com: V3<N>, rotation: Mat3<N>, moments: V3<N>) -> Self {
+    pub fn new(mass: N, com: V3<N>, rotation: Mat3<N>, diagonal: V3<N>, products: V3<N>) -> Self {
+        let turn = |r: V3<N>| {
+            V3::new(
+                r.x.mul_add(diagonal.x, r.y.mul_add(products.x, r.z * products.y)),
+                r.x.mul_add(products.x, r.y.mul_add(diagonal.y, r.z * products.z)),
+                r.x.mul_add(products.y, r.y.mul_add(products.z, r.z * diagonal.z)),
+            )
+        };
         let [a, b, c] = rotation.rows;
-        let scale = |r: V3<N>| V3::new(r.x * moments.x, r.y * moments.y, r.z * moments.z);
-        let (da, db, dc) = (scale(a), scale(b), scale(c));
+        let (ta, tb, tc) = (turn(a), turn(b), turn(c));
         let moment = com * mass;
         let (mx, my, mz) = (moment.x * com.x, moment.y * com.y, moment.z * com.z);
         Self {
             mass,
             moment,
-            diagonal: V3::new(da.dot(a) + (my + mz), db.dot(b) + (mx + mz), dc.dot(c) + (mx + my)),
+            diagonal: V3::new(ta.dot(a) + (my + mz), tb.dot(b) + (mx + mz), tc.dot(c) + (mx + my)),
             products: V3::new(
-                da.dot(b) - moment.x * com.y,
-                da.dot(c) - moment.x * com.z,
-                db.dot(c) - moment.y * com.z,
+                ta.dot(b) - moment.x * com.y,
+                ta.dot(c) - moment.x * com.z,
+                tb.dot(c) - moment.y * com.z,
             ),
         }
     }

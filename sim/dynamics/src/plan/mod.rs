@@ -1,16 +1,296 @@
-//! What a step needs to know of a model: tables and where things lie in memory.
+//! What a step needs to know of a model: tables, and where things lie in memory.
+//!
+//! A [`Plan`] is made once for a model and its [`StepOptions`]. The step reads it and nothing else; it knows no names.
 
-/// The tables of a model.
-#[derive(Clone, Debug, Default)]
+mod actuators;
+mod bodies;
+mod contacts;
+mod items;
+mod links;
+mod options;
+mod pairs;
+mod parameters;
+mod table;
+mod tree;
+
+use keiko_model::robot::{JointKind, RobotModel};
+
+pub use actuators::{actuator, actuator_parameters, tendon};
+pub use bodies::body;
+pub use contacts::{geom, pair};
+pub use items::item;
+pub(crate) use items::soft_numbers;
+pub use links::{LinkInertia, Links};
+pub use options::{Law, StepOptions};
+pub use pairs::{ContactParameters, Pair, pairs};
+pub use parameters::Parameters;
+pub use table::{Places, Table, Tables};
+pub use tree::{dof, joint, link};
+
+use crate::collide::Class;
+
+/// A model that the engine cannot step: which element, and which feature of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{element}: {feature} is not supported by the batched engine")]
+pub struct BuildError {
+    /// Element of the model: ``joint `knee` ``.
+    pub element: String,
+    /// What of it.
+    pub feature: String,
+}
+
+/// The tables of a model and the map of the memory. Counts and addresses are in numbers of an environment.
+#[derive(Clone, Debug)]
 pub struct Plan {
+    /// Settings.
+    pub options: StepOptions,
     /// Integers that the step reads.
     pub ints: Vec<u32>,
     /// Numbers that the step reads.
     pub reals: Vec<f64>,
-    /// Numbers of working memory.
+
+    /// Links; record 0 is the world.
+    pub links: Table,
+    /// Bodies of the model.
+    pub bodies: Table,
+    /// Joints.
+    pub joints: Table,
+    /// Degrees of freedom.
+    pub dofs: Table,
+    /// Actuators.
+    pub actuators: Table,
+    /// Fixed tendons.
+    pub tendons: Table,
+    /// Geoms that may touch something.
+    pub geoms: Table,
+    /// Pairs that may touch, by class.
+    pub pairs: Table,
+    /// Classes, first pair, one after the last pair.
+    pub routines: Vec<(Class, Class, usize, usize)>,
+    /// Constraints: contacts first.
+    pub items: Table,
+    /// How many of them are contacts.
+    pub num_contacts: usize,
+    /// Geoms of the model that each contact is between.
+    pub contact_geoms: Vec<[usize; 2]>,
+    /// Numbers of qpos.
+    pub num_qpos: usize,
+    /// Bodies of the model.
+    pub num_bodies: usize,
+
+    /// State: memory `[0, state_len)`, kept from step to step. qpos.
+    pub qpos: usize,
+    /// State: qvel.
+    pub qvel: usize,
+    /// State: filtered controls.
+    pub activation: usize,
+    /// State: impulses of constraints.
+    pub impulses: usize,
+    /// Numbers of the state.
+    pub state_len: usize,
+
+    /// Input: controls `[nu]`.
+    pub control: usize,
+    /// Output: memory `[output, output + output_len)`. 0, or 1 for a state that is not finite, 2 for divergence `[1]`.
+    pub fault: usize,
+    /// Output: body origins `[3 nb]` \[m\].
+    pub body_position: usize,
+    /// Output: `world_from_body` quaternions xyzw `[4 nb]`.
+    pub body_rotation: usize,
+    /// Output: velocities of the body origins, world axes `[3 nb]` \[m/s\].
+    pub body_linear: usize,
+    /// Output: angular velocities, world axes `[3 nb]` \[rad/s\].
+    pub body_angular: usize,
+    /// Output: force of each actuator before gear, mean over the control step `[nu]`.
+    pub actuator_force: usize,
+    /// Output: contact force on each body, mean over the control step, world axes `[3 nb]` \[N\].
+    pub contact_force: usize,
+    /// Numbers of the output.
+    pub output_len: usize,
+
+    /// Work: sum over substeps of the contact impulse on each body `[3 nb]`, world axes.
+    pub contact_impulse: usize,
+    /// Work: `world_from_link` rotations `[9 links]`.
+    pub rotation: usize,
+    /// Work: link origins from the origin of their tree `[3 links]`.
+    pub position: usize,
+    /// Work: origins of the trees in the world `[3 trees]`.
+    pub origin: usize,
+    /// Work: motion of each degree of freedom `[6 nv]`.
+    pub motion: usize,
+    /// Work: spatial velocity of each link `[6 links]`.
+    pub velocity: usize,
+    /// Work: spatial acceleration of each link without the joints' `[6 links]`.
+    pub acceleration: usize,
+    /// Work: spatial force on each link `[6 links]`.
+    pub force: usize,
+    /// Work: spatial inertia of each link, then of all that it carries `[10 links]`.
+    pub inertia: usize,
+    /// Work: packed mass matrix, then its factor.
+    pub mass: usize,
+    /// Numbers of the packed mass matrix.
+    pub mass_len: usize,
+    /// Work: inverse diagonal of the factor `[nv]`.
+    pub inverse: usize,
+    /// Work: generalised force `[nv]`.
+    pub tau: usize,
+    /// Work: summed actuator force on each degree of freedom `[nv]`.
+    pub drive: usize,
+    /// Work: its stiffness `[nv]`.
+    pub drive_stiffness: usize,
+    /// Work: its damping `[nv]`.
+    pub drive_damping: usize,
+    /// Work: white velocity `[nv]`.
+    pub white: usize,
+    /// Work: white velocity at the start of the substep `[nv]`.
+    pub white_before: usize,
+    /// Work: poses of the geoms, position then rotation `[12 geoms]`.
+    pub placed: usize,
+    /// Work: geometry of the contacts.
+    pub contact: usize,
+    /// Work: a dense row triple `[3 nv]`.
+    pub dense: usize,
+    /// Work: numbers of the constraints.
+    pub working: usize,
+    /// Numbers of the memory.
     pub memory_len: usize,
+
+    /// Integer memory: how many constraints act, then which.
+    pub acting: usize,
+    /// Integers of the memory.
+    pub counts_len: usize,
+
+    /// Parameter: gravity `[3]` \[m/s²\].
+    pub p_gravity: usize,
+    /// Parameter: mass, centre of mass, central inertia of each link `[10 links]`.
+    pub p_inertia: usize,
+    /// Parameter: moment about the centre of mass and force on each link, world axes `[6 links]`.
+    pub p_wrench: usize,
+    /// Parameter: rotor inertia of each degree of freedom `[nv]`.
+    pub p_armature: usize,
+    /// Parameter: gains and strength of each actuator `[4 nu]`.
+    pub p_actuator: usize,
+    /// Parameter: factor on all friction `[1]`.
+    pub p_friction: usize,
     /// Numbers of each environment's parameters.
     pub parameters_len: usize,
-    /// Integers of working memory.
-    pub counts_len: usize,
+}
+
+impl Plan {
+    /// Lays out a model.
+    ///
+    /// # Errors
+    /// [`BuildError`] names the first element that cannot be stepped.
+    pub fn new(model: &RobotModel, options: StepOptions) -> Result<Self, BuildError> {
+        let links = Links::new(model);
+        check(model, &links)?;
+        let mut tables = Tables::default();
+        let (mut state, mut rows) = (Places::default(), Places::default());
+        let nv = model.num_dofs();
+        let nu = model.actuators.len();
+        let (nl, nb) = (links.links.len(), model.bodies.len());
+
+        let (link_table, joints, dofs, mass_len) = tree::add(&mut tables, model, &links);
+        let (actuators, tendons, filters) = actuators::add(&mut tables, model, &links, options.substep());
+        let qpos = state.take(model.num_qpos());
+        let qvel = state.take(nv);
+        let activation = state.take(filters);
+        let impulses = state.0;
+        let contacts = contacts::add(&mut tables, &mut rows, &mut state, model, &links, &options)?;
+        let num_contacts = contacts.items.len();
+        let num_items = contacts.items.len();
+
+        let mut memory = Places(state.0);
+        let mut parameters = Places::default();
+        let mut plan = Self {
+            options,
+            links: link_table,
+            bodies: tables.add(&bodies::records(model, &links)),
+            joints,
+            dofs,
+            actuators,
+            tendons,
+            geoms: contacts.geoms,
+            pairs: contacts.pairs,
+            routines: contacts.routines,
+            items: Table::default(),
+            num_contacts,
+            contact_geoms: contacts.geoms_of,
+            num_qpos: model.num_qpos(),
+            num_bodies: model.bodies.len(),
+            qpos,
+            qvel,
+            activation,
+            impulses,
+            state_len: state.0,
+            control: memory.take(nu),
+            fault: memory.take(1),
+            body_position: memory.take(3 * nb),
+            body_rotation: memory.take(4 * nb),
+            body_linear: memory.take(3 * nb),
+            body_angular: memory.take(3 * nb),
+            actuator_force: memory.take(nu),
+            contact_force: memory.take(3 * nb),
+            output_len: 1 + 16 * nb + nu,
+            contact_impulse: memory.take(3 * nb),
+            rotation: memory.take(9 * nl),
+            position: memory.take(3 * nl),
+            origin: memory.take(3 * links.num_trees),
+            motion: memory.take(6 * nv),
+            velocity: memory.take(6 * nl),
+            acceleration: memory.take(6 * nl),
+            force: memory.take(6 * nl),
+            inertia: memory.take(10 * nl),
+            mass: memory.take(mass_len),
+            mass_len,
+            inverse: memory.take(nv),
+            tau: memory.take(nv),
+            drive: memory.take(nv),
+            drive_stiffness: memory.take(nv),
+            drive_damping: memory.take(nv),
+            white: memory.take(nv),
+            white_before: memory.take(nv),
+            dense: memory.take(3 * nv),
+            placed: memory.take(12 * contacts.geoms.len),
+            contact: memory.take(item::NUM_GEOMETRY * num_contacts),
+            working: memory.take(item::NUM_WORKING * num_items),
+            memory_len: 0,
+            acting: 0,
+            counts_len: num_items + 1,
+            p_gravity: parameters.take(3),
+            p_inertia: parameters.take(10 * nl),
+            p_wrench: parameters.take(6 * nl),
+            p_armature: parameters.take(nv),
+            p_actuator: parameters.take(actuator::NUM_PARAMETERS * nu),
+            p_friction: parameters.take(1),
+            parameters_len: parameters.0,
+            ints: Vec::new(),
+            reals: Vec::new(),
+        };
+        let first_row = memory.take(rows.0);
+        let mut items = contacts.items;
+        for (ints, _) in &mut items {
+            ints[item::ROWS] += first_row;
+        }
+        plan.items = tables.add(&items);
+        plan.memory_len = memory.0;
+        plan.ints = tables.ints;
+        plan.reals = tables.reals;
+        parameters::weigh_constraints(&mut plan, model);
+        Ok(plan)
+    }
+}
+
+fn check(model: &RobotModel, links: &Links) -> Result<(), BuildError> {
+    for body in &model.bodies {
+        let joints = &model.joints[body.joints.clone()];
+        let free = joints.iter().any(|j| j.kind == JointKind::Free);
+        if free && (joints.len() > 1 || links.of_body[body.parent] != 0) {
+            return Err(BuildError {
+                element: format!("body `{}`", body.name),
+                feature: "a free joint beside other joints or below a moving body".to_owned(),
+            });
+        }
+    }
+    Ok(())
 }

@@ -1,0 +1,166 @@
+//! Parameters: what may differ between environments.
+
+use glam::DVec3;
+use keiko_model::robot::RobotModel;
+
+use super::links::{LinkInertia, Links};
+use super::{Plan, actuator, actuator_parameters, item};
+use crate::lane::Phase;
+use crate::machine::Cpu;
+use crate::step;
+
+/// Factors on what the model says, of one environment. Empty vectors change nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Parameters {
+    /// Factor on mass and inertia of each body `[nb]`.
+    pub mass_scale: Vec<f64>,
+    /// Shift of the centre of mass of each body in its frame `[nb]` \[m\].
+    pub com_offset: Vec<DVec3>,
+    /// Factor on all sliding and torsional friction.
+    pub friction_scale: Option<f64>,
+    /// Factor on the position gain of each actuator `[nu]`.
+    pub stiffness_scale: Vec<f64>,
+    /// Factor on the velocity gain of each actuator `[nu]`.
+    pub damping_scale: Vec<f64>,
+    /// Factor on the force of each actuator after its limit `[nu]`.
+    pub strength_scale: Vec<f64>,
+    /// Factor on the rotor inertia of each degree of freedom `[nv]`.
+    pub armature_scale: Vec<f64>,
+    /// Gravity \[m/s²\].
+    pub gravity: Option<DVec3>,
+    /// Moment about the centre of mass and force on each body, world axes `[nb]` \[N·m, N\].
+    pub wrench: Vec<[DVec3; 2]>,
+}
+
+impl Parameters {
+    /// The numbers that the step reads, in the plan's order.
+    pub fn numbers(&self, plan: &Plan, model: &RobotModel, links: &Links) -> Vec<f64> {
+        let mut out = vec![0.0; plan.parameters_len];
+        let at = |list: &[f64], k: usize| list.get(k).copied().unwrap_or(1.0);
+        let gravity = self.gravity.unwrap_or(model.options.gravity);
+        out[plan.p_gravity..plan.p_gravity + 3].copy_from_slice(&gravity.to_array());
+        out[plan.p_friction] = self.friction_scale.unwrap_or(1.0);
+
+        let mut inertias = vec![LinkInertia::default(); links.links.len()];
+        for (b, body) in model.bodies.iter().enumerate().skip(1) {
+            let offset = self.com_offset.get(b).copied().unwrap_or(DVec3::ZERO);
+            let inertia = &mut inertias[links.of_body[b]];
+            inertia.add(links.from_body[b], &body.inertial, at(&self.mass_scale, b), offset);
+            if let Some([moment, force]) = self.wrench.get(b) {
+                let w = plan.p_wrench + 6 * links.of_body[b];
+                for (k, value) in moment.to_array().into_iter().chain(force.to_array()).enumerate() {
+                    out[w + k] += value;
+                }
+            }
+        }
+        for (l, inertia) in inertias.iter().enumerate().skip(1) {
+            let start = plan.p_inertia + 10 * l;
+            out[start..start + 10].copy_from_slice(&inertia.numbers());
+        }
+        for joint in &model.joints {
+            for d in joint.dof_index..joint.dof_index + joint.kind.num_dofs() {
+                out[plan.p_armature + d] = joint.armature * at(&self.armature_scale, d);
+            }
+        }
+        for (a, of) in model.actuators.iter().enumerate() {
+            let start = plan.p_actuator + actuator::NUM_PARAMETERS * a;
+            out[start..start + actuator::NUM_PARAMETERS].copy_from_slice(&actuator_parameters(
+                of,
+                at(&self.stiffness_scale, a),
+                at(&self.damping_scale, a),
+                at(&self.strength_scale, a),
+            ));
+        }
+        out
+    }
+}
+
+/// Fills in the inverse inertia that each contact sees at the reference configuration: MuJoCo's `invweight0`, from which
+/// its law takes the softness.
+pub(super) fn weigh_constraints(plan: &mut Plan, model: &RobotModel) {
+    let links = Links::new(model);
+    let parameters = Parameters::default().numbers(plan, model, &links);
+    let mut memory = vec![0.0; plan.memory_len];
+    memory[..plan.num_qpos].copy_from_slice(&model.reference_qpos());
+    let mut counts = vec![0; plan.counts_len];
+    {
+        let mut machine = Cpu::<f64> {
+            memory: &mut memory,
+            parameters: &parameters,
+            reals: &plan.reals,
+            ints: &plan.ints,
+            counts: &mut counts,
+        };
+        step::Begin::run(plan, &mut machine);
+        step::Kinematics::run(plan, &mut machine);
+        step::Outward::run(plan, &mut machine);
+        step::Inward::run(plan, &mut machine);
+        step::Factor::run(plan, &mut machine);
+    }
+    let weights: Vec<[f64; 2]> = (0..model.bodies.len())
+        .map(|b| body_weight(plan, model, &links, &memory, &parameters, b))
+        .collect();
+    for i in 0..plan.items.len {
+        let int = |field| plan.ints[plan.items.int(i, field)] as usize;
+        let (a, b) = (int(item::BODY_A), int(item::BODY_B));
+        let kind = int(item::KIND);
+        let part = usize::from(kind == item::TORSION);
+        let at = plan.items.real(i, item::INVERSE_INERTIA);
+        // Torsion takes the softness of its contact, so the translation counts for it as well.
+        let _ = part;
+        plan.reals[at] = (weights[a][0] + weights[b][0]).max(1e-15);
+    }
+}
+
+/// Mean inverse mass and inverse inertia of a body at its centre of mass.
+fn body_weight(
+    plan: &Plan,
+    model: &RobotModel,
+    links: &Links,
+    memory: &[f64],
+    parameters: &[f64],
+    body: usize,
+) -> [f64; 2] {
+    let link = links.of_body[body];
+    if link == 0 {
+        return [0.0, 0.0];
+    }
+    let chain = super::tree::chain(model, links, link);
+    let inertial = &model.bodies[body].inertial;
+    let com = links.from_body[body].transform_point(inertial.pose.position);
+    let _ = parameters;
+    let rotation = &memory[plan.rotation + 9 * link..][..9];
+    let position = DVec3::from_slice(&memory[plan.position + 3 * link..]);
+    let turn = |v: DVec3| {
+        DVec3::from_array([0, 3, 6].map(|r| DVec3::from_slice(&rotation[r..]).dot(v)))
+    };
+    let point = position + turn(com);
+    let mut sums = [0.0; 2];
+    for axis in 0..6 {
+        let mut row = vec![0.0; plan.dofs.len];
+        for &d in &chain {
+            let motion = &memory[plan.motion + 6 * d..];
+            let (w, v) = (DVec3::from_slice(motion), DVec3::from_slice(&motion[3..]));
+            let whole = if axis < 3 { v + w.cross(point) } else { w };
+            row[d] = whole[axis % 3];
+        }
+        sums[axis / 3] += whitened_square(plan, memory, &chain, &mut row);
+    }
+    sums.map(|sum| sum / 3.0)
+}
+
+/// `J M⁻¹ Jᵀ` of one row.
+fn whitened_square(plan: &Plan, memory: &[f64], chain: &[usize], row: &mut [f64]) -> f64 {
+    let mut sum = 0.0;
+    for &d in chain.iter().rev() {
+        let start = plan.mass + plan.ints[plan.dofs.int(d, super::dof::ROW)] as usize;
+        let count = plan.ints[plan.dofs.int(d, super::dof::NUM_ANCESTORS)] as usize;
+        let list = plan.ints[plan.dofs.int(d, super::dof::ANCESTORS)] as usize;
+        let white = row[d] * memory[plan.inverse + d];
+        sum += white * white;
+        for k in 0..count {
+            row[plan.ints[list + k] as usize] -= memory[start + k] * white;
+        }
+    }
+    sum
+}

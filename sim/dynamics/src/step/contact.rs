@@ -1,0 +1,176 @@
+//! Where shapes touch: places the geoms, asks the routine of every pair, and lists the contacts that act.
+
+use crate::collide::{self, Class, Contact, Placed};
+use crate::lane::{Num, Phase};
+use crate::machine::Machine;
+use crate::plan::{Plan, geom, item, pair};
+
+/// Poses of all geoms that may touch something, from the origins of their trees.
+pub struct PlaceGeoms;
+
+impl Phase for PlaceGeoms {
+    #[inline(always)]
+    fn run<M: Machine>(plan: &Plan, m: &mut M) {
+        m.set_count(plan.acting, 0.into());
+        for g in m.range(0, plan.geoms.len) {
+            let l = m.int(plan.geoms.int(g, geom::LINK));
+            let rotation = m.get9(l * 9 + plan.rotation);
+            let position = m.get3(l * 3 + plan.position);
+            let offset = m.real3(plan.geoms.real(g, geom::POSITION));
+            m.set3(g * 12 + plan.placed, position + rotation * offset);
+            m.set9(g * 12 + (plan.placed + 3), rotation * m.real9(plan.geoms.real(g, geom::ROTATION)));
+        }
+    }
+}
+
+/// Appends a constraint to the list of those that act.
+#[inline(always)]
+pub(super) fn act<M: Machine>(plan: &Plan, m: &mut M, i: M::Int) {
+    let count = m.count(plan.acting) + 1;
+    m.set_count(count + plan.acting, i);
+    m.set_count(plan.acting, count);
+}
+
+/// A geom as its routine wants it, from the origin of tree `frame`.
+#[inline(always)]
+fn placed<M: Machine>(plan: &Plan, m: &M, g: M::Int, frame: M::Int) -> Placed<M::Num> {
+    let tree = m.int(plan.geoms.int(g, geom::TREE));
+    let shift = m.get3(tree * 3 + plan.origin) - m.get3(frame * 3 + plan.origin);
+    Placed {
+        position: m.get3(g * 12 + plan.placed) + shift,
+        rotation: m.get9(g * 12 + (plan.placed + 3)),
+        size: m.real3(plan.geoms.real(g, geom::SIZE)),
+    }
+}
+
+/// The two geoms of a pair, their records, and where any environment has them near each other.
+struct Candidates<M: Machine> {
+    a: Placed<M::Num>,
+    b: Placed<M::Num>,
+    near: <M::Num as Num>::Mask,
+}
+
+#[inline(always)]
+fn candidates<M: Machine>(plan: &Plan, m: &M, p: M::Int, plane: bool) -> Candidates<M> {
+    let frame = m.int(plan.pairs.int(p, pair::FRAME));
+    let a = placed(plan, m, m.int(plan.pairs.int(p, pair::A)), frame);
+    let b = placed(plan, m, m.int(plan.pairs.int(p, pair::B)), frame);
+    let reach = m.real(plan.pairs.real(p, pair::REACH));
+    let between = b.position - a.position;
+    let near = if plane {
+        a.rotation.column(2).dot(between).lt(reach)
+    } else {
+        between.length_squared().lt(reach * reach)
+    };
+    Candidates { a, b, near }
+}
+
+/// Keeps what a routine found: `K` contacts from the pair's first on.
+#[inline(always)]
+fn keep<M: Machine, const K: usize>(plan: &Plan, m: &mut M, p: M::Int, found: [Contact<M::Num>; K]) {
+    let first = m.int(plan.pairs.int(p, pair::ITEM));
+    let detect = m.real(plan.pairs.real(p, pair::DETECT));
+    for (k, contact) in found.into_iter().enumerate() {
+        let i = first + k;
+        let there = contact.distance.lt(detect);
+        let at = i * item::NUM_GEOMETRY + plan.contact;
+        m.set(at + item::C_DISTANCE, contact.distance);
+        m.set3(at + item::C_NORMAL, contact.normal);
+        m.set3(at + item::C_POSITION, contact.position);
+        let flag = M::Num::select(there, m.num(1.0), m.num(0.0));
+        m.set(i * item::NUM_WORKING + (plan.working + item::D_ACTIVE), flag);
+        forget(plan, m, i, there);
+        if let Some(_then) = m.when(m.any(there)) {
+            act(plan, m, i);
+        }
+    }
+}
+
+/// A contact that is not there has no impulse to start from.
+#[inline(always)]
+pub(super) fn forget<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, there: <M::Num as Num>::Mask) {
+    let impulse = m.int(plan.items.int(i, item::IMPULSE));
+    for r in 0..3 {
+        m.set(impulse + r, M::Num::select(there, m.get(impulse + r), m.num(0.0)));
+    }
+}
+
+/// No contact of a pair is there, in any environment.
+#[inline(always)]
+fn forget_all<M: Machine>(plan: &Plan, m: &mut M, p: M::Int, count: usize) {
+    let first = m.int(plan.pairs.int(p, pair::ITEM));
+    for k in 0..count {
+        let i = first + k;
+        m.set(i * item::NUM_WORKING + (plan.working + item::D_ACTIVE), m.num(0.0));
+        let impulse = m.int(plan.items.int(i, item::IMPULSE));
+        for r in 0..3 {
+            m.set(impulse + r, m.num(0.0));
+        }
+    }
+}
+
+/// The places of the pairs of two classes in the table.
+#[inline(always)]
+fn pairs_of(plan: &Plan, a: Class, b: Class) -> Option<(usize, usize)> {
+    plan.routines.iter().find(|r| (r.0, r.1) == (a, b)).map(|r| (r.2, r.3))
+}
+
+/// One phase a routine. `simple` routines see two placed shapes.
+macro_rules! routines {
+    ($($phase:ident: $a:ident, $b:ident, $count:literal, $routine:path;)*) => {
+        $(
+            #[doc = concat!("Contacts of all pairs of these classes, by [`", stringify!($routine), "`].")]
+            pub struct $phase;
+
+            impl Phase for $phase {
+                #[inline(always)]
+                fn run<M: Machine>(plan: &Plan, m: &mut M) {
+                    let Some((start, end)) = pairs_of(plan, Class::$a, Class::$b) else { return };
+                    for p in m.range(start, end) {
+                        let plane = matches!(Class::$a, Class::Plane);
+                        let Candidates { a, b, near } = candidates(plan, m, p, plane);
+                        forget_all(plan, m, p, $count);
+                        if let Some(_then) = m.when(m.any(near)) {
+                            keep::<M, $count>(plan, m, p, $routine(&a, &b));
+                        }
+                    }
+                }
+            }
+        )*
+
+        /// Contacts that a pair of classes may have; `None` if keiko has no routine for them.
+        pub(crate) fn num_contacts(a: Class, b: Class) -> Option<usize> {
+            match (a, b) {
+                $((Class::$a, Class::$b) => Some($count),)*
+                _ => None,
+            }
+        }
+
+        /// All routines that the model needs.
+        #[inline(always)]
+        pub(super) fn collide<M: Machine>(plan: &Plan, m: &mut M) {
+            m.call::<PlaceGeoms>(plan);
+            for &(a, b, ..) in &plan.routines {
+                match (a, b) {
+                    $((Class::$a, Class::$b) => m.call::<$phase>(plan),)*
+                    _ => {}
+                }
+            }
+        }
+    };
+}
+
+routines! {
+    PlaneSphere: Plane, Sphere, 1, collide::plane_sphere;
+    PlaneCapsule: Plane, Capsule, 2, collide::plane_capsule;
+    PlaneCylinder: Plane, Cylinder, 4, collide::plane_cylinder;
+    PlaneEllipsoid: Plane, Ellipsoid, 1, collide::plane_ellipsoid;
+    PlaneBox: Plane, Box, 4, collide::plane_box;
+    SphereSphere: Sphere, Sphere, 1, collide::sphere_sphere;
+    SphereCapsule: Sphere, Capsule, 1, collide::sphere_capsule;
+    SphereCylinder: Sphere, Cylinder, 1, collide::sphere_cylinder;
+    SphereEllipsoid: Sphere, Ellipsoid, 1, collide::sphere_ellipsoid;
+    SphereBox: Sphere, Box, 1, collide::sphere_box;
+    CapsuleCapsule: Capsule, Capsule, 2, collide::capsule_capsule;
+    CapsuleBox: Capsule, Box, 2, collide::capsule_box;
+}

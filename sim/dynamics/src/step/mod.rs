@@ -1,0 +1,116 @@
+//! The step: what happens to an environment between two controls, written once for all machines.
+
+mod actuate;
+mod contact;
+mod dynamics;
+mod factor;
+mod integrate;
+mod kinematics;
+mod report;
+mod rows;
+mod solve;
+
+pub use actuate::Actuate;
+pub(crate) use contact::num_contacts;
+pub use contact::PlaceGeoms;
+pub use dynamics::{Inward, Outward, Velocities};
+pub use factor::Factor;
+pub use integrate::{Integrate, Settle};
+pub use kinematics::Kinematics;
+pub use report::Report;
+pub use rows::ContactRows;
+pub use solve::{Relax, Solve};
+
+use crate::lane::Phase;
+use crate::machine::Machine;
+use crate::plan::{Plan, item};
+use crate::space::{Mat3, V3};
+
+/// Clears the sums of the control step and places the world.
+pub struct Begin;
+
+impl Phase for Begin {
+    #[inline(always)]
+    fn run<M: Machine>(plan: &Plan, m: &mut M) {
+        m.set3(plan.position, V3::zero());
+        m.set9(plan.rotation, Mat3::identity());
+        m.set3(plan.origin, V3::zero());
+        for a in m.range(0, plan.actuators.len) {
+            m.set(a + plan.actuator_force, m.num(0.0));
+        }
+        for b in m.range(0, 3 * plan.num_bodies) {
+            m.set(b + plan.contact_impulse, m.num(0.0));
+        }
+    }
+}
+
+/// Adds the impulses of the contacts to the sums of the bodies.
+pub struct Tally;
+
+impl Phase for Tally {
+    #[inline(always)]
+    fn run<M: Machine>(plan: &Plan, m: &mut M) {
+        let count = m.count(plan.acting);
+        for n in m.range(0, count) {
+            let i = m.count(n + (plan.acting + 1));
+            if let Some(_then) = m.when(m.less(i, plan.num_contacts)) {
+                let impulse = m.get3(m.int(plan.items.int(i, item::IMPULSE)));
+                let normal = m.get3(i * item::NUM_GEOMETRY + (plan.contact + item::C_NORMAL));
+                let (u, v) = normal.tangents();
+                let push = v.mul_add(impulse.z, u.mul_add(impulse.y, normal * impulse.x));
+                let a = m.int(plan.items.int(i, item::BODY_A)) * 3 + plan.contact_impulse;
+                let b = m.int(plan.items.int(i, item::BODY_B)) * 3 + plan.contact_impulse;
+                m.set3(a, m.get3(a) - push);
+                m.set3(b, m.get3(b) + push);
+            }
+        }
+    }
+}
+
+/// One control step: `decimation` physics steps of `substeps` each.
+pub struct ControlStep;
+
+impl Phase for ControlStep {
+    #[inline(always)]
+    fn run<M: Machine>(plan: &Plan, m: &mut M) {
+        m.call::<Begin>(plan);
+        for _ in m.range(0, plan.options.decimation * plan.options.substeps) {
+            substep(plan, m);
+        }
+        m.call::<Observe>(plan);
+    }
+}
+
+/// Output rows from the state alone; the sums of the last control step stay.
+pub struct Observe;
+
+impl Phase for Observe {
+    #[inline(always)]
+    fn run<M: Machine>(plan: &Plan, m: &mut M) {
+        m.call::<Kinematics>(plan);
+        m.call::<Velocities>(plan);
+        m.call::<Report>(plan);
+    }
+}
+
+#[inline(always)]
+fn substep<M: Machine>(plan: &Plan, m: &mut M) {
+    m.call::<Kinematics>(plan);
+    m.call::<Outward>(plan);
+    m.call::<Inward>(plan);
+    m.call::<Actuate>(plan);
+    m.call::<Factor>(plan);
+    contact::collide(plan, m);
+    if plan.items.len > 0 {
+        m.call::<ContactRows>(plan);
+        m.call::<Solve>(plan);
+    }
+    m.call::<Integrate>(plan);
+    if integrate::relaxes(plan) && plan.items.len > 0 {
+        m.call::<Relax>(plan);
+        m.call::<Settle>(plan);
+    }
+    if plan.num_contacts > 0 {
+        m.call::<Tally>(plan);
+    }
+}

@@ -1,0 +1,304 @@
+//! From constraints to rows: Jacobians, whitened, with their softness and target speeds.
+
+use std::array::from_fn;
+
+use crate::lane::{Num, Phase};
+use crate::machine::{Machine, Var};
+use crate::plan::{Law, Plan, dof, item, soft_numbers};
+use crate::space::V3;
+
+/// Rows of all contacts that act, and the white velocity after their impulses of the last step.
+pub struct ContactRows;
+
+impl Phase for ContactRows {
+    #[inline(always)]
+    fn run<M: Machine>(plan: &Plan, m: &mut M) {
+        let count = m.count(plan.acting);
+        for n in m.range(0, count) {
+            let i = m.count(n + (plan.acting + 1));
+            let kind = m.int(plan.items.int(i, item::KIND));
+            if let Some(_then) = m.when(m.equal(kind, item::CONE)) {
+                cone(plan, m, i);
+            }
+            if let Some(_then) = m.when(m.equal(kind, item::ROW)) {
+                push_only(plan, m, i);
+            }
+        }
+    }
+}
+
+/// Where a contact is, seen from the origins of the two trees, and its frame.
+struct ContactFrame<N> {
+    at_a: V3<N>,
+    at_b: V3<N>,
+    axes: [V3<N>; 3],
+}
+
+#[inline(always)]
+fn frame<M: Machine>(plan: &Plan, m: &M, i: M::Int) -> ContactFrame<M::Num> {
+    let at = i * item::NUM_GEOMETRY + plan.contact;
+    let normal = m.get3(at + item::C_NORMAL);
+    let position = m.get3(at + item::C_POSITION);
+    let (a, b) = (m.int(plan.items.int(i, item::TREE_A)), m.int(plan.items.int(i, item::TREE_B)));
+    let (origin_a, origin_b) = (m.get3(a * 3 + plan.origin), m.get3(b * 3 + plan.origin));
+    let (u, v) = normal.tangents();
+    // Positions are told from the first tree that moves.
+    let mut shift = [m.var(m.num(0.0)), m.var(m.num(0.0)), m.var(m.num(0.0))];
+    if let Some(_then) = m.when(m.less(0.into(), a)) {
+        let between = origin_a - origin_b;
+        shift[0].set(between.x);
+        shift[1].set(between.y);
+        shift[2].set(between.z);
+    }
+    let at_b = position + V3::new(shift[0].get(), shift[1].get(), shift[2].get());
+    ContactFrame { at_a: position, at_b, axes: [normal, u, v] }
+}
+
+/// Clears the dense rows where the constraint reaches.
+#[inline(always)]
+pub(super) fn clear<M: Machine>(plan: &Plan, m: &mut M, i: M::Int) {
+    let support = m.int(plan.items.int(i, item::SUPPORT));
+    let len = m.int(plan.items.int(i, item::SUPPORT_LEN));
+    for k in m.range(0, len) {
+        let d = m.int(support + k);
+        m.set3(d * 3 + plan.dense, V3::zero());
+    }
+}
+
+/// Dense rows of the velocity of body b's point less that of body a's, along three axes.
+#[inline(always)]
+fn dense_rows<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, frame: &ContactFrame<M::Num>) {
+    clear(plan, m, i);
+    for (list, len, point, sign) in
+        [(item::A, item::A_LEN, frame.at_a, -1.0), (item::B, item::B_LEN, frame.at_b, 1.0)]
+    {
+        let list = m.int(plan.items.int(i, list));
+        let len = m.int(plan.items.int(i, len));
+        for k in m.range(0, len) {
+            let d = m.int(list + k);
+            let motion = m.get6(d * 6 + plan.motion);
+            let velocity = motion.linear + motion.angular.cross(point);
+            let row = frame.axes.map(|axis| axis.dot(velocity) * m.num(sign));
+            m.set3(d * 3 + plan.dense, V3::new(row[0], row[1], row[2]));
+        }
+    }
+}
+
+/// What the solver needs of whitened rows.
+pub(super) struct White<N, const R: usize> {
+    /// Products of the rows with themselves.
+    pub diagonal: [N; R],
+    /// Products of the rows with each other: 01, 02, 12.
+    pub coupling: [N; R],
+    /// Their speed at the start of the substep.
+    pub before: [N; R],
+}
+
+/// Whitens the first `R` dense rows, packs them, and adds up their products.
+#[inline(always)]
+pub(super) fn whiten<M: Machine, const R: usize>(plan: &Plan, m: &mut M, i: M::Int) -> White<M::Num, R> {
+    let support = m.int(plan.items.int(i, item::SUPPORT));
+    let len = m.int(plan.items.int(i, item::SUPPORT_LEN));
+    let rows = m.int(plan.items.int(i, item::ROWS));
+    let zeros = || -> [M::Var; R] { from_fn(|_| m.var(m.num(0.0))) };
+    let (mut diagonal, mut coupling, mut before) = (zeros(), zeros(), zeros());
+    for k in m.range_down(0, len) {
+        let d = m.int(support + k);
+        let inverse = m.get(d + plan.inverse);
+        let row: [M::Num; R] = from_fn(|r| m.get(d * 3 + (plan.dense + r)) * inverse);
+        let speed = m.get(d + plan.white_before);
+        for r in 0..R {
+            m.set(rows + k * R + r, row[r]);
+            diagonal[r].set(row[r].mul_add(row[r], diagonal[r].get()));
+            before[r].set(row[r].mul_add(speed, before[r].get()));
+        }
+        if R == 3 {
+            for (c, (x, y)) in [(0, 1), (0, 2), (1, 2)].into_iter().enumerate() {
+                coupling[c].set(row[x].mul_add(row[y], coupling[c].get()));
+            }
+        }
+        let start = m.int(plan.dofs.int(d, dof::ROW)) + plan.mass;
+        let count = m.int(plan.dofs.int(d, dof::NUM_ANCESTORS));
+        let ancestors = m.int(plan.dofs.int(d, dof::ANCESTORS));
+        for a in m.range(0, count) {
+            let at = m.int(ancestors + a) * 3 + plan.dense;
+            let l = -m.get(start + a);
+            for r in 0..R {
+                m.set(at + r, l.mul_add(row[r], m.get(at + r)));
+            }
+        }
+    }
+    White {
+        diagonal: diagonal.each_ref().map(Var::get),
+        coupling: coupling.each_ref().map(Var::get),
+        before: before.each_ref().map(Var::get),
+    }
+}
+
+/// Adds the impulses that the rows start with to the white velocity.
+#[inline(always)]
+pub(super) fn warm_start<M: Machine, const R: usize>(plan: &Plan, m: &mut M, i: M::Int) {
+    let support = m.int(plan.items.int(i, item::SUPPORT));
+    let len = m.int(plan.items.int(i, item::SUPPORT_LEN));
+    let rows = m.int(plan.items.int(i, item::ROWS));
+    let at = m.int(plan.items.int(i, item::IMPULSE));
+    let impulse: [M::Num; R] = from_fn(|r| m.get(at + r));
+    for k in m.range(0, len) {
+        let d = m.int(support + k) + plan.white;
+        let mut white = m.get(d);
+        for r in 0..R {
+            white = m.get(rows + k * R + r).mul_add(impulse[r], white);
+        }
+        m.set(d, white);
+    }
+}
+
+/// Softness and target speed of a row that is to keep a distance.
+pub(super) struct Spring<N> {
+    pub bias: N,
+    pub relax: N,
+    pub softness: N,
+}
+
+/// The law of a distance `gap` (violated below zero) whose row has the diagonal `diagonal`.
+#[inline(always)]
+pub(super) fn spring<M: Machine>(
+    plan: &Plan,
+    m: &M,
+    i: M::Int,
+    gap: M::Num,
+    diagonal: M::Num,
+    before: M::Num,
+) -> Spring<M::Num> {
+    let h = plan.options.substep();
+    match plan.options.law {
+        Law::Soft { frequency, damping_ratio } => {
+            let (rate, softness) = soft_numbers(frequency, damping_ratio, h);
+            let ahead = gap.max(m.num(0.0)) * m.num(1.0 / h);
+            // A deep overlap is not thrown out at once.
+            let pull = (gap.min(m.num(0.0)) * m.num(rate)).max(m.num(-10.0));
+            Spring { bias: ahead + pull, relax: ahead, softness: diagonal * m.num(softness) }
+        }
+        Law::Mujoco => {
+            let (impedance, softness) = impedance(plan, m, i, gap);
+            let stiffness = m.real(plan.items.real(i, item::STIFFNESS));
+            let bias = (gap * impedance * stiffness).mul_add(m.num(h), -fade(plan, m, i, before));
+            Spring { bias, relax: bias, softness }
+        }
+    }
+}
+
+/// What MuJoCo's reference damping leaves of a speed in one substep.
+#[inline(always)]
+pub(super) fn fade<M: Machine>(plan: &Plan, m: &M, i: M::Int, before: M::Num) -> M::Num {
+    let damping = m.real(plan.items.real(i, item::DAMPING));
+    before * (-damping).mul_add(m.num(plan.options.substep()), m.num(1.0))
+}
+
+/// Impedance of a constraint at a distance, and the softness that follows (MuJoCo, Computation, "Parameters").
+#[inline(always)]
+pub(super) fn impedance<M: Machine>(plan: &Plan, m: &M, i: M::Int, gap: M::Num) -> (M::Num, M::Num) {
+    let real = |field| m.real(plan.items.real(i, field));
+    let one = m.num(1.0);
+    let x = (gap.abs() * real(item::INVERSE_WIDTH)).min(one);
+    let mid = real(item::MIDPOINT);
+    let below = x * x / mid;
+    let above = one - (one - x).square() / (one - mid);
+    let curve = M::Num::select(x.le(mid), below, above);
+    let y = M::Num::select(m.num(0.5).lt(real(item::CURVED)), curve, x);
+    let (low, high) = (real(item::IMPEDANCE_LOW), real(item::IMPEDANCE_HIGH));
+    let impedance = y.mul_add(high - low, low);
+    (impedance, (one - impedance) / impedance * real(item::INVERSE_INERTIA))
+}
+
+#[inline(always)]
+fn cone<M: Machine>(plan: &Plan, m: &mut M, i: M::Int) {
+    let frame = frame(plan, m, i);
+    dense_rows(plan, m, i, &frame);
+    let white = whiten::<M, 3>(plan, m, i);
+    warm_start::<M, 3>(plan, m, i);
+    let w = i * item::NUM_WORKING + plan.working;
+    normal_row(plan, m, i, w, white.diagonal[0], white.before[0]);
+    let softness = m.get(w + item::D_SOFTNESS);
+    for r in 1..3 {
+        let diagonal = white.diagonal[r];
+        let (bias, soft) = match plan.options.law {
+            Law::Soft { .. } => (m.num(0.0), m.num(0.0)),
+            Law::Mujoco => {
+                let soft = softness * m.real(plan.items.real(i, item::FRICTION_SOFTNESS));
+                (-fade(plan, m, i, white.before[r]), soft)
+            }
+        };
+        write_row(m, w, r, diagonal, bias, bias, soft);
+    }
+    for c in 0..3 {
+        m.set(w + item::D_COUPLING + c, white.coupling[c]);
+    }
+    let friction = m.real(plan.items.real(i, item::FRICTION)) * m.parameter(plan.p_friction);
+    m.set(w + item::D_LOW, friction);
+}
+
+#[inline(always)]
+fn push_only<M: Machine>(plan: &Plan, m: &mut M, i: M::Int) {
+    let frame = frame(plan, m, i);
+    dense_rows(plan, m, i, &frame);
+    let white = whiten::<M, 1>(plan, m, i);
+    warm_start::<M, 1>(plan, m, i);
+    let w = i * item::NUM_WORKING + plan.working;
+    normal_row(plan, m, i, w, white.diagonal[0], white.before[0]);
+    m.set(w + item::D_LOW, m.num(0.0));
+    m.set(w + item::D_HIGH, m.num(1e30));
+}
+
+/// The row along the normal, with its bounce.
+#[inline(always)]
+fn normal_row<M: Machine>(
+    plan: &Plan,
+    m: &mut M,
+    i: M::Int,
+    w: M::Int,
+    diagonal: M::Num,
+    before: M::Num,
+) {
+    let distance = m.get(i * item::NUM_GEOMETRY + (plan.contact + item::C_DISTANCE));
+    let gap = distance - m.real(plan.items.real(i, item::MARGIN));
+    let law = spring(plan, m, i, gap, diagonal, before);
+    // A contact that closes within this substep bounces, unless it closes so slowly that gravity alone explains it.
+    let e = m.real(plan.items.real(i, item::RESTITUTION));
+    let closes = before.mul_add(m.num(plan.options.substep()), gap).lt(m.num(0.0));
+    let fast = before.lt(m.num(-20.0 * plan.options.substep()));
+    let bounces = m.num(0.0).lt(e) & closes & fast;
+    let relax = match plan.options.law {
+        Law::Soft { .. } => M::Num::select(bounces, e * before, law.relax),
+        Law::Mujoco => law.relax,
+    };
+    write_row(m, w, 0, diagonal, law.bias, relax, law.softness);
+}
+
+/// Stores the numbers of row `r`.
+#[inline(always)]
+pub(super) fn write_row<M: Machine>(
+    m: &mut M,
+    w: M::Int,
+    r: usize,
+    diagonal: M::Num,
+    bias: M::Num,
+    relax: M::Num,
+    softness: M::Num,
+) {
+    let one = m.num(1.0);
+    // A row that moves nothing gets no impulse.
+    let moves = m.num(1e-12).lt(diagonal);
+    let inverse = |x: M::Num| M::Num::select(moves, one / M::Num::select(moves, x, one), m_zero::<M>());
+    m.set(w + (item::D_BIAS + r), bias);
+    m.set(w + (item::D_RELAX + r), relax);
+    m.set(w + (item::D_SOFTNESS + r), softness);
+    m.set(w + (item::D_INVERSE + r), inverse(diagonal + softness));
+    m.set(w + (item::D_RELAX_INVERSE + r), inverse(diagonal));
+    m.set(w + (item::D_DIAGONAL + r), diagonal);
+}
+
+#[inline(always)]
+fn m_zero<M: Machine>() -> M::Num {
+    M::Num::zero()
+}

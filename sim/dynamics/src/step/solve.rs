@@ -1,0 +1,192 @@
+//! The constraint solver: projected Gauss-Seidel over the constraints that act, in white coordinates.
+
+use std::array::from_fn;
+
+use crate::lane::{Num, Phase};
+use crate::machine::{Machine, Var};
+use crate::plan::{Law, Plan, item};
+
+/// Sweeps with position correction.
+pub struct Solve;
+
+impl Phase for Solve {
+    #[inline(always)]
+    fn run<M: Machine>(plan: &Plan, m: &mut M) {
+        for _ in m.range(0, plan.options.sweeps) {
+            sweep(plan, m, false);
+        }
+    }
+}
+
+/// Sweeps without: what position correction added to the velocity goes again.
+pub struct Relax;
+
+impl Phase for Relax {
+    #[inline(always)]
+    fn run<M: Machine>(plan: &Plan, m: &mut M) {
+        for _ in m.range(0, plan.options.relax_sweeps) {
+            sweep(plan, m, true);
+        }
+    }
+}
+
+#[inline(always)]
+fn sweep<M: Machine>(plan: &Plan, m: &mut M, relax: bool) {
+    let count = m.count(plan.acting);
+    for n in m.range(0, count) {
+        let i = m.count(n + (plan.acting + 1));
+        let kind = m.int(plan.items.int(i, item::KIND));
+        if let Some(_then) = m.when(m.equal(kind, item::CONE)) {
+            solve_cone(plan, m, i, relax);
+        }
+        if let Some(_then) = m.when(m.equal(kind, item::ROW)) {
+            solve_row(plan, m, i, relax);
+        }
+    }
+}
+
+/// Speeds of the first `R` rows of a constraint.
+#[inline(always)]
+pub(super) fn speeds<M: Machine, const R: usize>(plan: &Plan, m: &M, i: M::Int) -> [M::Num; R] {
+    let support = m.int(plan.items.int(i, item::SUPPORT));
+    let len = m.int(plan.items.int(i, item::SUPPORT_LEN));
+    let rows = m.int(plan.items.int(i, item::ROWS));
+    let mut sums: [M::Var; R] = from_fn(|_| m.var(m.num(0.0)));
+    for k in m.range(0, len) {
+        let white = m.get(m.int(support + k) + plan.white);
+        for r in 0..R {
+            sums[r].set(m.get(rows + k * R + r).mul_add(white, sums[r].get()));
+        }
+    }
+    sums.each_ref().map(Var::get)
+}
+
+/// Adds impulses along the first `R` rows to the white velocity.
+#[inline(always)]
+pub(super) fn apply<M: Machine, const R: usize>(plan: &Plan, m: &mut M, i: M::Int, change: [M::Num; R]) {
+    let support = m.int(plan.items.int(i, item::SUPPORT));
+    let len = m.int(plan.items.int(i, item::SUPPORT_LEN));
+    let rows = m.int(plan.items.int(i, item::ROWS));
+    for k in m.range(0, len) {
+        let at = m.int(support + k) + plan.white;
+        let mut white = m.get(at);
+        for r in 0..R {
+            white = m.get(rows + k * R + r).mul_add(change[r], white);
+        }
+        m.set(at, white);
+    }
+}
+
+/// The numbers of a row in a sweep: target speed, softness, inverse of the sum.
+#[inline(always)]
+fn row<M: Machine>(m: &M, w: M::Int, r: usize, relax: bool) -> [M::Num; 3] {
+    if relax {
+        [m.get(w + (item::D_RELAX + r)), m.num(0.0), m.get(w + (item::D_RELAX_INVERSE + r))]
+    } else {
+        [
+            m.get(w + (item::D_BIAS + r)),
+            m.get(w + (item::D_SOFTNESS + r)),
+            m.get(w + (item::D_INVERSE + r)),
+        ]
+    }
+}
+
+/// `impulse` with the change that brings the row to its target.
+#[inline(always)]
+fn relaxed<N: Num>([bias, softness, inverse]: [N; 3], speed: N, impulse: N) -> N {
+    (-(softness.mul_add(impulse, speed + bias))).mul_add(inverse, impulse)
+}
+
+#[inline(always)]
+fn solve_row<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, relax: bool) {
+    let w = i * item::NUM_WORKING + plan.working;
+    let at = m.int(plan.items.int(i, item::IMPULSE));
+    let [speed] = speeds::<M, 1>(plan, m, i);
+    let before = m.get(at);
+    let acts = m.num(0.5).lt(m.get(w + item::D_ACTIVE));
+    let wanted = relaxed(row(m, w, 0, relax), speed, before)
+        .clamp(m.get(w + item::D_LOW), m.get(w + item::D_HIGH));
+    let after = M::Num::select(acts, wanted, before);
+    m.set(at, after);
+    apply::<M, 1>(plan, m, i, [after - before]);
+}
+
+#[inline(always)]
+fn solve_cone<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, relax: bool) {
+    let w = i * item::NUM_WORKING + plan.working;
+    let at = m.int(plan.items.int(i, item::IMPULSE));
+    let acts = m.num(0.5).lt(m.get(w + item::D_ACTIVE));
+    let before: [M::Num; 3] = from_fn(|r| m.get(at + r));
+    let coupling: [M::Num; 3] = from_fn(|c| m.get(w + (item::D_COUPLING + c)));
+    let rows: [[M::Num; 3]; 3] = from_fn(|r| row(m, w, r, relax));
+    let mut speed = speeds::<M, 3>(plan, m, i);
+    let mut now = before;
+    match plan.options.law {
+        Law::Soft { .. } => {
+            let push = relaxed(rows[0], speed[0], now[0]).max(m.num(0.0));
+            let change = push - now[0];
+            speed[1] = coupling[0].mul_add(change, speed[1]);
+            speed[2] = coupling[1].mul_add(change, speed[2]);
+            now[0] = push;
+        }
+        Law::Mujoco => {
+            let stretched = along_ray(m, w, &rows, &coupling, speed, now);
+            let change: [M::Num; 3] = from_fn(|r| stretched[r] - now[r]);
+            let diagonal: [M::Num; 3] = from_fn(|r| m.get(w + (item::D_DIAGONAL + r)));
+            let product = block(&diagonal, &coupling, change);
+            speed = from_fn(|r| speed[r] + product[r]);
+            now = stretched;
+        }
+    }
+    let u = relaxed(rows[1], speed[1], now[1]);
+    speed[2] = coupling[2].mul_add(u - now[1], speed[2]);
+    let v = relaxed(rows[2], speed[2], now[2]);
+    // The disc of friction.
+    let limit = m.get(w + item::D_LOW) * now[0];
+    let length = u.mul_add(u, v * v).sqrt();
+    let scale = (limit / length.max(m.num(1e-30))).min(m.num(1.0));
+    let after = [now[0], u * scale, v * scale].map(|x| x);
+    let after: [M::Num; 3] = from_fn(|r| M::Num::select(acts, after[r], before[r]));
+    for r in 0..3 {
+        m.set(at + r, after[r]);
+    }
+    apply::<M, 3>(plan, m, i, from_fn(|r| after[r] - before[r]));
+}
+
+/// The symmetric block of a contact times a vector.
+#[inline(always)]
+fn block<N: Num>(diagonal: &[N; 3], coupling: &[N; 3], x: [N; 3]) -> [N; 3] {
+    [
+        diagonal[0].mul_add(x[0], coupling[0].mul_add(x[1], coupling[1] * x[2])),
+        coupling[0].mul_add(x[0], diagonal[1].mul_add(x[1], coupling[2] * x[2])),
+        coupling[1].mul_add(x[0], coupling[2].mul_add(x[1], diagonal[2] * x[2])),
+    ]
+}
+
+/// The best multiple of a contact's impulse: normal and friction grow together, which is what couples them in MuJoCo's
+/// convex problem. A contact without impulse takes the best normal one.
+#[inline(always)]
+fn along_ray<M: Machine>(
+    m: &M,
+    w: M::Int,
+    rows: &[[M::Num; 3]; 3],
+    coupling: &[M::Num; 3],
+    speed: [M::Num; 3],
+    now: [M::Num; 3],
+) -> [M::Num; 3] {
+    let zero = m.num(0.0);
+    let diagonal: [M::Num; 3] = from_fn(|r| m.get(w + (item::D_DIAGONAL + r)) + rows[r][1]);
+    let gradient: [M::Num; 3] = from_fn(|r| rows[r][1].mul_add(now[r], speed[r] + rows[r][0]));
+    let product = block(&diagonal, coupling, now);
+    let dot = |a: [M::Num; 3], b: [M::Num; 3]| a[0].mul_add(b[0], a[1].mul_add(b[1], a[2] * b[2]));
+    let curvature = dot(now, product);
+    let pushes = m.num(1e-12).lt(now[0]) & m.num(1e-30).lt(curvature);
+    let step = dot(now, gradient) / M::Num::select(pushes, curvature, m.num(1.0));
+    let factor = (m.num(1.0) - step).max(zero);
+    let fresh = relaxed(rows[0], speed[0], now[0]).max(zero);
+    [
+        M::Num::select(pushes, now[0] * factor, fresh),
+        M::Num::select(pushes, now[1] * factor, now[1]),
+        M::Num::select(pushes, now[2] * factor, now[2]),
+    ]
+}
