@@ -1,8 +1,10 @@
 //! From the names of a task to indices of its model, once, when the environment is built.
 
+use std::ops::Range;
+
 use keiko_model::compose::{Frame, Scene};
 use keiko_model::error::ErrorKind;
-use keiko_model::robot::{JointKind, Transmission};
+use keiko_model::robot::{Joint, JointKind, Transmission};
 use keiko_model::task::{Command, TaskSpec, matches_pattern};
 use keiko_model::{Error, Result};
 
@@ -19,6 +21,25 @@ pub(crate) struct ScalarJoint {
     pub default: f32,
     /// Range of the position, if it has one.
     pub range: Option<[f32; 2]>,
+}
+
+/// Rows of qpos that a joint has.
+pub(crate) fn qpos_rows(joint: &Joint) -> Range<usize> {
+    joint.qpos_index..joint.qpos_index + joint.kind.num_qpos()
+}
+
+/// Rows of qvel that a joint has.
+pub(crate) fn dof_rows(joint: &Joint) -> Range<usize> {
+    joint.dof_index..joint.dof_index + joint.kind.num_dofs()
+}
+
+/// First of the four rows of a joint's quaternion in qpos, if it has one.
+pub(crate) fn quaternion_row(joint: &Joint) -> Option<usize> {
+    match joint.kind {
+        JointKind::Free => Some(joint.qpos_index + 3),
+        JointKind::Ball => Some(joint.qpos_index),
+        JointKind::Revolute | JointKind::Prismatic => None,
+    }
 }
 
 /// Looks names up; all errors point at the value with a dotted path.
@@ -50,6 +71,25 @@ impl Binder<'_> {
             default: self.scene.default_qpos[data.qpos_index] as f32,
             range: data.range.map(|range| range.map(|x| x as f32)),
         }
+    }
+
+    /// Joints of the robot of any kind that match, in model order.
+    pub fn any_joints(&self, patterns: &[String], path: &str) -> Result<Vec<&Joint>> {
+        let joints = &self.scene.model.joints[..self.scene.num_robot_joints];
+        let candidates: Vec<(usize, &str)> =
+            joints.iter().enumerate().map(|(index, joint)| (index, joint.name.as_str())).collect();
+        let chosen = self.select(&candidates, patterns, "joint", path)?;
+        Ok(chosen.into_iter().map(|index| &joints[index]).collect())
+    }
+
+    /// A body by name, or the robot's base.
+    pub fn body(&self, name: Option<&str>, path: &str) -> Result<usize> {
+        let Some(name) = name else { return Ok(self.scene.base) };
+        let bodies = &self.scene.model.bodies;
+        bodies.iter().position(|body| body.name == name).ok_or_else(|| {
+            let names = bodies.iter().skip(1).map(|body| body.name.as_str());
+            self.spec.source.unknown(path, "body", name, names)
+        })
     }
 
     /// Bodies that match, in model order; `*` alone means the robot's own.

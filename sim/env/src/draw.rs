@@ -54,6 +54,11 @@ impl Draw {
         self.0.uniform(low, high)
     }
 
+    /// Normal with mean 0 and standard deviation 1.
+    pub fn normal(&mut self) -> f64 {
+        self.0.normal()
+    }
+
     /// Uniform whole number in a range, both ends included.
     pub fn whole(&mut self, [low, high]: [u32; 2]) -> u32 {
         let span = f64::from(high.saturating_sub(low)) + 1.0;

@@ -143,6 +143,7 @@ impl Episodes {
         }
         self.rules.actions.apply(memory, ctrl);
         memory.previous_qvel.as_mut_slice().copy_from_slice(state.qvel.as_slice());
+        memory.previous_body_position.as_mut_slice().copy_from_slice(state.body_position.as_slice());
         self.due_pushes(state.qvel.num_rows())
     }
 

@@ -18,6 +18,8 @@ pub(crate) struct Memory {
     pub target: Field,
     /// qvel before the last step `[nv]`.
     pub previous_qvel: Field,
+    /// Body origins before the last step `[3 nb]` \[m\].
+    pub previous_body_position: Field,
     /// Time since each body was last touched `[nb]` \[s\]; 0 while it is.
     pub air_time: Field,
     /// Time that each body had been in the air when it landed in the last step, else 0 `[nb]` \[s\].
@@ -57,6 +59,7 @@ impl Memory {
             previous_action: field(layout.num_actions),
             target: field(layout.num_actions),
             previous_qvel: field(layout.num_dofs),
+            previous_body_position: field(3 * layout.num_bodies),
             air_time: field(layout.num_bodies),
             landed: field(layout.num_bodies),
             command: field(3 * layout.num_commands),
@@ -70,8 +73,17 @@ impl Memory {
     /// Whether two memories are of one layout.
     pub fn same_layout(&self, other: &Self) -> bool {
         let rows = |m: &Self| {
-            [&m.action, &m.previous_action, &m.target, &m.previous_qvel, &m.air_time, &m.landed, &m.command]
-                .map(|field| (field.num_rows(), field.num_envs(), field.as_slice().len()))
+            [
+                &m.action,
+                &m.previous_action,
+                &m.target,
+                &m.previous_qvel,
+                &m.previous_body_position,
+                &m.air_time,
+                &m.landed,
+                &m.command,
+            ]
+            .map(|field| (field.num_rows(), field.num_envs(), field.as_slice().len()))
         };
         let lengths = |m: &Self| {
             [
@@ -96,6 +108,7 @@ impl Memory {
             &mut self.previous_action,
             &mut self.target,
             &mut self.previous_qvel,
+            &mut self.previous_body_position,
             &mut self.air_time,
             &mut self.landed,
             &mut self.command,

@@ -7,7 +7,7 @@ use keiko_model::robot::JointKind;
 use keiko_model::task::Randomization;
 use keiko_world::{EnvParameters, Field};
 
-use crate::bind::{Binder, ScalarJoint};
+use crate::bind::{Binder, ScalarJoint, dof_rows, qpos_rows, quaternion_row};
 use crate::draw::{Draw, MAX_STREAMS, Purpose, Who};
 
 /// A randomisation term with its names resolved.
@@ -20,8 +20,22 @@ enum Bound {
     Delay { steps: [u32; 2] },
     JointPosition { joints: Vec<ScalarJoint>, offset: [f64; 2] },
     JointVelocity { joints: Vec<ScalarJoint>, offset: [f64; 2] },
+    Qpos { rows: Vec<usize>, quaternions: Vec<usize>, noise: Noise },
+    Qvel { rows: Vec<usize>, noise: Noise },
     BasePose { q: usize, ranges: [[f64; 2]; 4] },
     BaseVelocity { v: usize, linear: [f64; 2], angular: [f64; 2] },
+}
+
+/// The sum of a uniform and a normal draw.
+struct Noise {
+    offset: [f64; 2],
+    std: f64,
+}
+
+impl Noise {
+    fn draw(&self, draw: &mut Draw) -> f64 {
+        draw.range(self.offset) + self.std * draw.normal()
+    }
 }
 
 /// Pushes of one term.
@@ -151,6 +165,23 @@ impl Bound {
                     qvel[joint.v] += draw.range(*offset);
                 }
             }
+            Self::Qpos { rows, quaternions, noise } => {
+                for row in rows {
+                    qpos[*row] += noise.draw(draw);
+                }
+                for first in quaternions {
+                    let quat = &mut qpos[*first..*first + 4];
+                    // Noise that leaves no direction leaves no rotation.
+                    let length = DQuat::from_slice(quat).length();
+                    let unit = if length > 1e-9 { DQuat::from_slice(quat) / length } else { DQuat::IDENTITY };
+                    quat.copy_from_slice(&unit.to_array());
+                }
+            }
+            Self::Qvel { rows, noise } => {
+                for row in rows {
+                    qvel[*row] += noise.draw(draw);
+                }
+            }
             Self::BasePose { q, ranges } => {
                 for k in 0..3 {
                     qpos[q + k] += draw.range(ranges[k]);
@@ -213,6 +244,21 @@ fn bind_term(binder: &Binder<'_>, term: &Randomization, path: &str) -> Result<Bo
             joints: binder.joints(joints, &at("joints"))?,
             offset: binder.ordered(*offset, &at("offset"))?,
         },
+        Randomization::Qpos { joints, offset, std } => {
+            let joints = binder.any_joints(joints, &at("joints"))?;
+            Bound::Qpos {
+                rows: joints.iter().copied().flat_map(qpos_rows).collect(),
+                quaternions: joints.iter().copied().filter_map(quaternion_row).collect(),
+                noise: Noise { offset: binder.ordered(*offset, &at("offset"))?, std: *std },
+            }
+        }
+        Randomization::Qvel { joints, offset, std } => {
+            let joints = binder.any_joints(joints, &at("joints"))?;
+            Bound::Qvel {
+                rows: joints.into_iter().flat_map(dof_rows).collect(),
+                noise: Noise { offset: binder.ordered(*offset, &at("offset"))?, std: *std },
+            }
+        }
         Randomization::BasePose { x, y, z, yaw } => Bound::BasePose {
             q: floating_base(binder, path)?.0,
             ranges: [

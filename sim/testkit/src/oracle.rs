@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::Skip;
 
 /// What [`python`] can import.
-const PYTHON_PACKAGES: [&str; 2] = ["mujoco==4.0.0", "numpy"];
+const PYTHON_PACKAGES: [&str; 3] = ["mujoco==4.0.0", "numpy", "gymnasium==1.4.0"];
 
 /// Wheels with robots inside that [`wheel`] unpacks: name and version.
 pub const WHEELS: [(&str, &str); 5] = [
@@ -47,7 +47,7 @@ pub fn cache_dir() -> PathBuf {
     })
 }
 
-/// A Python interpreter that imports MuJoCo 4.0.0 and numpy.
+/// A Python interpreter that imports MuJoCo 4.0.0, numpy and Gymnasium.
 ///
 /// # Errors
 /// [`Skip`] with the Debian packages to install, or what `pip` said.

@@ -2,10 +2,12 @@
 
 use glam::Vec3;
 use keiko_model::Result;
-use keiko_model::task::{Observation, RelativeTo};
+use keiko_model::error::ErrorKind;
+use keiko_model::robot::Joint;
+use keiko_model::task::{Observation, QuaternionOrder, RelativeTo};
 
 use super::{TOUCH_FORCE, View};
-use crate::bind::Binder;
+use crate::bind::{Binder, dof_rows, qpos_rows, quaternion_row};
 
 /// Writes a term's rows `[size * num_envs]`.
 type Evaluate = Box<dyn Fn(&View<'_>, &mut [f32]) + Send + Sync>;
@@ -40,6 +42,19 @@ pub(crate) fn bind(
         Observation::JointVelocity { joints } => {
             let joints = binder.joints(joints, &at("joints"))?;
             rows(joints.len(), move |view, row, out| out.copy_from_slice(view.state.qvel.row(joints[row].v)))
+        }
+        Observation::Qpos { joints, skip, quaternions } => {
+            let joints = binder.any_joints(joints, &at("joints"))?;
+            let mut sources: Vec<usize> =
+                joints.into_iter().flat_map(|joint| ordered_qpos_rows(joint, *quaternions)).collect();
+            skip_front(binder, &mut sources, *skip, &at("skip"))?;
+            rows(sources.len(), move |view, row, out| out.copy_from_slice(view.state.qpos.row(sources[row])))
+        }
+        Observation::Qvel { joints, skip } => {
+            let joints = binder.any_joints(joints, &at("joints"))?;
+            let mut sources: Vec<usize> = joints.into_iter().flat_map(dof_rows).collect();
+            skip_front(binder, &mut sources, *skip, &at("skip"))?;
+            rows(sources.len(), move |view, row, out| out.copy_from_slice(view.state.qvel.row(sources[row])))
         }
         Observation::BasePosition => {
             rows(3, |view, row, out| out.copy_from_slice(view.state.body_position.row(3 * view.base + row)))
@@ -119,6 +134,26 @@ pub(crate) fn bind(
             }
         }),
     })
+}
+
+/// Rows of qpos that a joint has, its quaternion in the order that is asked for.
+fn ordered_qpos_rows(joint: &Joint, order: QuaternionOrder) -> Vec<usize> {
+    let mut rows: Vec<usize> = qpos_rows(joint).collect();
+    if let (QuaternionOrder::Wxyz, Some(first)) = (order, quaternion_row(joint)) {
+        rows[first - joint.qpos_index..].rotate_right(1);
+    }
+    rows
+}
+
+/// Leaves out the first rows; some must stay.
+fn skip_front(binder: &Binder<'_>, rows: &mut Vec<usize>, skip: u32, path: &str) -> Result<()> {
+    let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+    if skip > 0 && skip >= rows.len() {
+        let message = format!("{skip} of {} numbers are left out", rows.len());
+        return Err(binder.error(ErrorKind::Value, path, &message).allowed("allowed: less than there are"));
+    }
+    rows.drain(..skip);
+    Ok(())
 }
 
 /// A term written row by row.

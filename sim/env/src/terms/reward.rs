@@ -1,7 +1,9 @@
 //! Reward terms.
 
+use glam::DVec3;
 use keiko_model::Result;
 use keiko_model::compose::Frame;
+use keiko_model::error::ErrorKind;
 use keiko_model::task::{Kernel, Reward};
 
 use super::success::{self, Holds};
@@ -20,6 +22,17 @@ pub(crate) fn bind(binder: &Binder<'_>, term: &Reward, path: &str) -> Result<Eva
         Reward::ForwardVelocity { limit } => {
             let limit = limit.unwrap_or(f64::INFINITY) as f32;
             each(move |view, env| view.state.body_linear_velocity.get(3 * view.base, env).min(limit))
+        }
+        Reward::MeanVelocity { body, axis } => {
+            let body = binder.body(body.as_deref(), &at("body"))?;
+            let axis = DVec3::from(*axis)
+                .try_normalize()
+                .ok_or_else(|| binder.error(ErrorKind::Value, &at("axis"), "the direction has no length"))?;
+            let axis = axis.as_vec3();
+            each(move |view, env| {
+                let way = view.position(body, env) - vector(&view.memory.previous_body_position, body, env);
+                way.dot(axis) / view.dt
+            })
         }
         Reward::TrackLinearVelocity { command, sigma } => {
             let (command, sigma) = (binder.velocity_command(command, &at("command"))?, *sigma as f32);

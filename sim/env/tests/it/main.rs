@@ -4,6 +4,7 @@
 
 mod common;
 mod episodes;
+mod gymnasium;
 mod registry;
 mod terms;
 mod texts;

@@ -23,6 +23,7 @@ struct Slow<'a> {
     action: Vec<f64>,
     previous_action: Vec<f64>,
     previous_qvel: Vec<f64>,
+    previous_body_position: Vec<f64>,
     landed: [f64; 4],
     step: usize,
 }
@@ -140,8 +141,11 @@ fn walk_through(tail: &str, mut check: impl FnMut(&Slow<'_>)) {
     let mut air = [[0.0_f64; 4]; N];
     for step in 0..STEPS {
         let action = actions(&env, step, 0);
-        let previous_qvel: Vec<Vec<f64>> =
-            (0..N).map(|i| env.state().qvel.column(i).map(f64::from).collect()).collect();
+        let columns = |field: &keiko_world::Field| -> Vec<Vec<f64>> {
+            (0..N).map(|i| field.column(i).map(f64::from).collect()).collect()
+        };
+        let previous_qvel = columns(&env.state().qvel);
+        let previous_body_position = columns(&env.state().body_position);
         env.step(&action);
         for i in 0..N {
             let mut slow = Slow {
@@ -150,6 +154,7 @@ fn walk_through(tail: &str, mut check: impl FnMut(&Slow<'_>)) {
                 action: action.column(i).map(f64::from).collect(),
                 previous_action: previous_action[i].clone(),
                 previous_qvel: previous_qvel[i].clone(),
+                previous_body_position: previous_body_position[i].clone(),
                 landed: [0.0; 4],
                 step: step + 1,
             };
@@ -193,6 +198,13 @@ fn rewards_of_the_base() {
     check_reward("term = \"forward_velocity\"", |s| s.velocity(TRUNK)[0]);
     check_reward("term = \"forward_velocity\", limit = 0.1", |s| {
         s.velocity(TRUNK)[0].min(f64::from(0.1_f32))
+    });
+    let way = |s: &Slow<'_>, body: usize, k: usize| {
+        (s.position(body)[k] - s.previous_body_position[3 * body + k]) / 0.02
+    };
+    check_reward("term = \"mean_velocity\"", move |s| way(s, TRUNK, 0));
+    check_reward("term = \"mean_velocity\", body = \"RL_calf\", axis = [0.0, -3.0, 4.0]", move |s| {
+        0.8 * way(s, CALVES[3], 2) - 0.6 * way(s, CALVES[3], 1)
     });
     check_reward("term = \"track_linear_velocity\", command = \"go\", sigma = 0.5", |s| {
         let (v, c) = (s.in_base(s.velocity(TRUNK)), s.command(0));
@@ -276,6 +288,26 @@ fn observations() -> Vec<Defined> {
         (
             "term = \"joint_velocity\", scale = 0.05, joints = [\"F*\"]",
             Box::new(|s| (0..6).map(|j| 0.05 * s.v(j)).collect()),
+        ),
+        (
+            "term = \"qpos\"",
+            Box::new(|s| (0..19).map(|row| f64::from(s.env.state().qpos.get(row, s.i))).collect()),
+        ),
+        (
+            "term = \"qpos\", skip = 2, quaternions = \"wxyz\", joints = [\"root\", \"*_knee\"]",
+            Box::new(|s| {
+                let [x, y, z, w] =
+                    [0, 1, 2, 3].map(|k| f64::from(s.env.state().body_rotation.get(4 * TRUNK + k, s.i)));
+                let knees = [2, 5, 8, 11].map(|j| s.q(j));
+                [s.position(TRUNK)[2], w, x, y, z].into_iter().chain(knees).collect()
+            }),
+        ),
+        (
+            "term = \"qvel\", skip = 1",
+            Box::new(|s| {
+                let (v, w) = (s.velocity(TRUNK), s.in_base(s.spin(TRUNK)));
+                [v[1], v[2], w[0], w[1], w[2]].into_iter().chain((0..12).map(|j| s.v(j))).collect()
+            }),
         ),
         ("term = \"base_position\"", Box::new(|s| s.position(TRUNK).to_vec())),
         ("term = \"base_height\", clip = 0.2", Box::new(|s| vec![s.position(TRUNK)[2].min(0.2)])),

@@ -60,6 +60,29 @@ fn names_in_overrides_are_refused_by_the_override() {
 }
 
 #[test]
+fn names_and_values_of_the_physics_vectors_are_refused_by_the_override() {
+    let path = repository().join("scenes/walk/scene.toml");
+    let cases = [
+        ("observe.policy.all={ term = \"qpos\", joints = [\"rot\"] }", "did you mean `root`?"),
+        ("observe.policy.all={ term = \"qpos\", skip = 19 }", "19 of 19 numbers are left out"),
+        ("observe.policy.all={ term = \"qvel\", skip = 18 }", "18 of 18 numbers are left out"),
+        ("observe.policy.all={ term = \"qpos\", quaternions = \"wxzy\" }", "did you mean `wxyz`?"),
+        ("reward.way={ term = \"mean_velocity\", weight = 1, body = \"trunc\" }", "did you mean `trunk`?"),
+        ("reward.way={ term = \"mean_velocity\", weight = 1, axis = [0, 0, 0] }", "no length"),
+        ("randomize.start={ term = \"qpos\", offset = [1, -1] }", "the range [1, -1] is empty"),
+        ("randomize.start={ term = \"qvel\", std = -0.1 }", "a number at least 0"),
+        ("initial.pose=referense", "did you mean `reference`?"),
+    ];
+    for (text, hint) in cases {
+        let message = refused(&path, &[text]);
+        assert!(message.starts_with(&format!("--set {text}: ")), "{message}");
+        assert!(message.contains(hint), "{text}: {message}");
+    }
+    let message = refused(&path, &["robot.keyframe=home", "initial.pose=reference"]);
+    assert!(message.contains("but the keyframe `home` is named too"), "{message}");
+}
+
+#[test]
 fn terms_and_commands_must_fit() {
     let path = repository().join("scenes/arm-reach/scene.toml");
     let message = refused(

@@ -10,6 +10,7 @@ use glam::{DQuat, DVec3};
 use crate::error::{ErrorKind, Result};
 use crate::import::{self, ImportOptions, LossReport};
 use crate::robot::{JointKind, RobotModel};
+use crate::task::InitialPose;
 use crate::{Pose, TaskSpec};
 
 pub use end_effector::Frame;
@@ -88,7 +89,17 @@ fn unit_rotation(xyzw: [f64; 4]) -> Option<DQuat> {
 
 /// The default pose `[nq]`, and the keyframe that it comes from.
 fn default_pose(model: &RobotModel, spec: &TaskSpec) -> Result<(Vec<f64>, Option<usize>)> {
+    let as_written = spec.initial.pose == InitialPose::Reference;
     let keyframe = match &spec.robot.keyframe {
+        Some(name) if as_written => {
+            let message =
+                format!("the default pose is the reference, but the keyframe `{name}` is named too");
+            return Err(spec
+                .source
+                .error(ErrorKind::Structure, "robot.keyframe", message)
+                .allowed("allowed: a keyframe, or `initial.pose = \"reference\"`"));
+        }
+        None if as_written => None,
         Some(name) => Some(model.keyframes.iter().position(|key| key.name == *name).ok_or_else(|| {
             let names = model.keyframes.iter().map(|key| key.name.as_str());
             spec.source.unknown("robot.keyframe", "keyframe", name, names)
@@ -99,7 +110,7 @@ fn default_pose(model: &RobotModel, spec: &TaskSpec) -> Result<(Vec<f64>, Option
         Some(index) => model.keyframes[index].qpos.clone(),
         None => model.reference_qpos(),
     };
-    if keyframe.is_none() {
+    if keyframe.is_none() && !as_written {
         for joint in model.joints.iter().filter(|joint| joint.kind.num_dofs() == 1) {
             let Some([low, high]) = joint.range else { continue };
             let q = &mut qpos[joint.qpos_index];

@@ -20,12 +20,12 @@ use serde::{Deserialize, Serialize};
 
 pub use find::{list_scenes, resolve_scene};
 pub use load::Source;
-pub use observe::{Observation, ObservationTerm, RelativeTo};
+pub use observe::{Observation, ObservationTerm, QuaternionOrder, RelativeTo};
 pub use randomize::{Randomization, RandomizationTerm};
 pub use reward::{Kernel, Reward, RewardTerm};
 pub use scene::{
-    Action, ActionKind, ActionOffset, ActionTargets, ActuatorGroup, Command, Episode, Initial, Physics, Prop,
-    PropShape, RobotSpec, Servo,
+    Action, ActionKind, ActionOffset, ActionTargets, ActuatorGroup, Command, Episode, Initial, InitialPose,
+    Physics, Prop, PropShape, RobotSpec, Servo,
 };
 pub use schema::schema;
 pub use table::Table;

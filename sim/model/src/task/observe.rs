@@ -35,6 +35,17 @@ pub enum RelativeTo {
     Base,
 }
 
+/// Order of the four numbers of a quaternion.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum QuaternionOrder {
+    /// Vector part first.
+    #[default]
+    Xyzw,
+    /// Scalar part first, as MuJoCo has it.
+    Wxyz,
+}
+
 /// Something to observe. `base` is the robot's first body.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "term", rename_all = "snake_case")]
@@ -50,6 +61,29 @@ pub enum Observation {
         /// Which joints.
         #[serde(default = "all")]
         joints: Patterns,
+    },
+    /// Positions of joints of any kind, as the physics holds them: no default pose is taken off \[m, rad,
+    /// quaternion\]; in model order, 7 numbers a free joint, 4 a ball joint, 1 any other.
+    Qpos {
+        /// Which joints.
+        #[serde(default = "all")]
+        joints: Patterns,
+        /// Numbers left out at the front, such as where a floating base stands in the plane.
+        #[serde(default)]
+        skip: u32,
+        /// Order of the numbers of quaternions.
+        #[serde(default)]
+        quaternions: QuaternionOrder,
+    },
+    /// Velocities of joints of any kind, as the physics holds them \[m/s, rad/s\]; in model order, 6 numbers a
+    /// free joint (linear in the world frame, angular in its own), 3 a ball joint, 1 any other.
+    Qvel {
+        /// Which joints.
+        #[serde(default = "all")]
+        joints: Patterns,
+        /// Numbers left out at the front.
+        #[serde(default)]
+        skip: u32,
     },
     /// Position of the base \[m\], world frame; 3 numbers.
     BasePosition,

@@ -13,7 +13,7 @@ pub struct RandomizationTerm {
     pub term: Randomization,
 }
 
-/// Something drawn uniformly from a range.
+/// Something drawn, uniformly from a range where nothing else is said.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "term", rename_all = "snake_case")]
 pub enum Randomization {
@@ -74,6 +74,33 @@ pub enum Randomization {
         joints: Patterns,
         /// Smallest and largest offset \[rad/s or m/s\].
         offset: [f64; 2],
+    },
+    /// Added to every number of the initial positions of joints of any kind, one draw a number; ranges are not
+    /// looked at, and quaternions are brought back to length 1.
+    Qpos {
+        /// Which joints.
+        #[serde(default = "all")]
+        joints: Patterns,
+        /// Smallest and largest value of a uniform draw \[m, rad, 1\].
+        #[serde(default)]
+        offset: [f64; 2],
+        /// Standard deviation of a normal draw, which is added too \[m, rad, 1\].
+        #[serde(default)]
+        #[schemars(range(min = 0.0))]
+        std: f64,
+    },
+    /// Added to every number of the initial velocities of joints of any kind, one draw a number.
+    Qvel {
+        /// Which joints.
+        #[serde(default = "all")]
+        joints: Patterns,
+        /// Smallest and largest value of a uniform draw \[m/s, rad/s\].
+        #[serde(default)]
+        offset: [f64; 2],
+        /// Standard deviation of a normal draw, which is added too \[m/s, rad/s\].
+        #[serde(default)]
+        #[schemars(range(min = 0.0))]
+        std: f64,
     },
     /// Added to the initial pose of a floating base.
     BasePose {

@@ -40,6 +40,16 @@ pub enum Reward {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<f64>,
     },
+    /// Mean velocity of a body's origin along a direction of the world over the control step: the way that it
+    /// came, over the step's time \[m/s\].
+    MeanVelocity {
+        /// Which body; the base when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        body: Option<String>,
+        /// The direction; its length does not matter.
+        #[serde(default = "forward")]
+        axis: [f64; 3],
+    },
     /// `exp(-e² / sigma)`, `e` the error of the base's x and y velocity in the base frame \[m/s\].
     TrackLinearVelocity {
         /// Name of a velocity command.
@@ -189,6 +199,10 @@ pub enum Reward {
     Success,
     /// 1 in the step that ends by a termination.
     Termination,
+}
+
+fn forward() -> [f64; 3] {
+    [1.0, 0.0, 0.0]
 }
 
 fn quarter() -> f64 {

@@ -280,9 +280,22 @@ pub enum ActionOffset {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Initial {
+    /// Where the default pose comes from.
+    pub pose: InitialPose,
     /// Joint positions that differ from the default pose \[rad or m\].
     #[serde(skip_serializing_if = "Table::is_empty")]
     pub positions: Table<f64>,
+}
+
+/// Where the default pose comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum InitialPose {
+    /// The keyframe, or without any the reference pose within the ranges of the joints.
+    #[default]
+    Default,
+    /// The reference pose as the file has it, keyframes or not, even where it is outside the range of a joint.
+    Reference,
 }
 
 /// What the policy is to follow; 3 numbers.
