@@ -74,7 +74,7 @@ impl Links {
 }
 
 /// Mass, centre of mass and central inertia in the link's frame.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct LinkInertia {
     /// Mass \[kg\].
     pub mass: f64,
@@ -85,6 +85,9 @@ pub struct LinkInertia {
 }
 
 impl LinkInertia {
+    /// No mass.
+    pub const ZERO: Self = Self { mass: 0.0, com: DVec3::ZERO, inertia: DMat3::ZERO };
+
     /// Adds a body whose frame is `link_from_body` and whose inertial is scaled.
     pub fn add(&mut self, link_from_body: Pose, inertial: &Inertial, scale: f64, com_offset: DVec3) {
         let mass = inertial.mass * scale;

@@ -40,7 +40,7 @@ pub struct BuildError {
 }
 
 /// The tables of a model and the map of the memory. Counts and addresses are in numbers of an environment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// Settings.
     pub options: StepOptions,

@@ -41,7 +41,7 @@ impl Parameters {
         out[plan.p_gravity..plan.p_gravity + 3].copy_from_slice(&gravity.to_array());
         out[plan.p_friction] = self.friction_scale.unwrap_or(1.0);
 
-        let mut inertias = vec![LinkInertia::default(); links.links.len()];
+        let mut inertias = vec![LinkInertia::ZERO; links.links.len()];
         for (b, body) in model.bodies.iter().enumerate().skip(1) {
             let offset = self.com_offset.get(b).copied().unwrap_or(DVec3::ZERO);
             let inertia = &mut inertias[links.of_body[b]];

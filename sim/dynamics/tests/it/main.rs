@@ -1,0 +1,5 @@
+//! Tests of the batched dynamics against outside oracles.
+
+mod collide;
+mod convex;
+mod smooth;
