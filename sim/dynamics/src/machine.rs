@@ -72,6 +72,9 @@ pub trait Machine {
     /// A number of the model, the same in all environments.
     fn real(&self, at: impl Into<Self::Int>) -> Self::Num;
 
+    /// The number of the model that lies each environment's own whole-numbered `index`, 0 or more, after `table`.
+    fn gather_real(&self, table: impl Into<Self::Int>, index: Self::Num) -> Self::Num;
+
     /// An integer of the model.
     fn int(&self, at: impl Into<Self::Int>) -> Self::Int;
 
@@ -239,6 +242,11 @@ impl<L: Lanes> Machine for Cpu<'_, L> {
     #[inline(always)]
     fn real(&self, at: impl Into<usize>) -> L {
         L::splat(self.reals[at.into()])
+    }
+
+    #[inline(always)]
+    fn gather_real(&self, table: impl Into<usize>, index: L) -> L {
+        L::gather(&self.reals[table.into()..], index)
     }
 
     #[inline(always)]

@@ -138,6 +138,22 @@ pub trait Lanes: Num + Debug + Send + Sync + 'static {
     /// Whether the mask holds in any environment.
     fn any(mask: Self::Mask) -> bool;
 
+    /// The number of `from` at each environment's own whole-numbered `index`; the nearest one that exists.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[inline(always)]
+    fn gather(from: &[Self::Scalar], index: Self) -> Self {
+        // No width is more than 16.
+        let mut lanes = [Self::Scalar::default(); 16];
+        index.write(&mut lanes);
+        for lane in &mut lanes[..Self::WIDTH] {
+            let at: f64 = (*lane).into();
+            *lane = from[(at as usize).min(from.len() - 1)];
+        }
+        Self::read(&lanes)
+    }
+
     /// Runs a phase compiled for the instructions that this number is made of.
     fn call<P: Phase>(plan: &Plan, machine: &mut Cpu<'_, Self>);
 }

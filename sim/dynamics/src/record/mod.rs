@@ -11,8 +11,6 @@ mod number;
 mod tests;
 mod text;
 
-use std::ops::Range;
-
 pub use control::{Branch, Loop};
 pub use number::{Answer, Index, Number, Variable};
 
@@ -25,16 +23,8 @@ use crate::plan::Plan;
 /// The entry point's name.
 pub const ENTRY: &str = "main";
 
-/// How to write a kernel.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Threads of a workgroup.
-    pub workgroup_size: u32,
-    /// How many of the first numbers of memory live from step to step.
-    pub state_len: usize,
-    /// Where in memory the controls are put before a step.
-    pub control: Range<usize>,
-}
+/// Threads of a workgroup.
+const WORKGROUP_SIZE: u32 = 64;
 
 /// A compute kernel. Its bindings, all in group 0, are arrays:
 ///
@@ -45,8 +35,11 @@ pub struct Options {
 /// | 2 | `parameters` | `f32` | read | [`Kernel::parameters_len`] rows of `num_envs` |
 /// | 3 | `reals` | `f32` | read | [`Kernel::reals`] |
 /// | 4 | `ints` | `u32` | read | [`Kernel::ints`] |
+/// | 5 | `output` | `f32` | read and write | [`Kernel::output_len`] rows of `num_envs` |
 ///
 /// The number of environments follows from the length of `state`. An array of no rows is bound with one unused element.
+/// An environment whose fault is not 0 stays as it is; one that breaks keeps its state and output of before, but
+/// for the fault.
 #[derive(Clone, Debug)]
 pub struct Kernel {
     /// Its text.
@@ -59,6 +52,8 @@ pub struct Kernel {
     pub control_len: usize,
     /// Numbers of an environment's parameters.
     pub parameters_len: usize,
+    /// Numbers of an environment's output.
+    pub output_len: usize,
     /// Numbers of the model.
     pub reals: Vec<f32>,
     /// Integers of the model.
@@ -71,28 +66,29 @@ pub struct Kernel {
 /// If the phase breaks a rule of [`machine`](crate::machine): a number that is made in a loop and used outside
 /// without going through memory or a variable, a loop that is left early or changes a Rust variable, an address
 /// outside the plan's memory.
-pub fn kernel<P: Phase>(plan: &Plan, options: &Options) -> Kernel {
+pub fn kernel<P: Phase>(plan: &Plan) -> Kernel {
     let mut recorder = Recorder { plan, functions: Vec::new() };
     let step = recorder.function::<P>(plan);
     Kernel {
-        wgsl: module(plan, options, &recorder.functions, &step),
-        workgroup_size: options.workgroup_size,
-        state_len: options.state_len,
-        control_len: options.control.len(),
+        wgsl: module(plan, &recorder.functions, &step),
+        workgroup_size: WORKGROUP_SIZE,
+        state_len: plan.state_len,
+        control_len: plan.actuators.len,
         parameters_len: plan.parameters_len,
+        output_len: plan.output_len,
         reals: plan.reals.iter().map(|&x| x as f32).collect(),
         ints: plan.ints.clone(),
     }
 }
 
 /// The module around the functions, of which one is the step.
-fn module(plan: &Plan, options: &Options, functions: &[Function], step: &str) -> String {
+fn module(plan: &Plan, functions: &[Function], step: &str) -> String {
     let functions: Vec<&str> = functions.iter().map(|function| function.text.as_str()).collect();
     let functions = functions.join("\n");
     // WGSL has no empty arrays.
     let (memory_len, counts_len) = (plan.memory_len.max(1), plan.counts_len.max(1));
-    let (state_len, size) = (options.state_len.max(1), options.workgroup_size);
-    let (control, control_end) = (options.control.start, options.control.end);
+    let (state_len, control_len, output_len) = (plan.state_len, plan.actuators.len, plan.output_len);
+    let (control, output) = (plan.control, plan.fault);
     format!(
         "\
 @group(0) @binding(0) var<storage, read_write> state: array<f32>;
@@ -100,6 +96,7 @@ fn module(plan: &Plan, options: &Options, functions: &[Function], step: &str) ->
 @group(0) @binding(2) var<storage, read> parameters: array<f32>;
 @group(0) @binding(3) var<storage, read> reals: array<f32>;
 @group(0) @binding(4) var<storage, read> ints: array<u32>;
+@group(0) @binding(5) var<storage, read_write> output: array<f32>;
 
 var<private> memory: array<f32, {memory_len}>;
 var<private> counts: array<u32, {counts_len}>;
@@ -107,22 +104,33 @@ var<private> env: u32;
 var<private> num_envs: u32;
 
 {functions}
-@compute @workgroup_size({size})
+@compute @workgroup_size({WORKGROUP_SIZE})
 fn {ENTRY}(@builtin(global_invocation_id) thread: vec3<u32>) {{
     env = thread.x;
     num_envs = arrayLength(&state) / {state_len}u;
     if (env >= num_envs) {{
         return;
     }}
+    // The first row of the output is the fault: a broken environment rests until its reset.
+    if (output[env] > 0.5f) {{
+        return;
+    }}
     for (var row = 0u; row < {state_len}u; row++) {{
         memory[row] = state[row * num_envs + env];
     }}
-    for (var row = {control}u; row < {control_end}u; row++) {{
-        memory[row] = control[(row - {control}u) * num_envs + env];
+    for (var row = 0u; row < {control_len}u; row++) {{
+        memory[{control}u + row] = control[row * num_envs + env];
     }}
     {step}();
+    output[env] = memory[{output}];
+    if (memory[{output}] > 0.5f) {{
+        return;
+    }}
     for (var row = 0u; row < {state_len}u; row++) {{
         state[row * num_envs + env] = memory[row];
+    }}
+    for (var row = 0u; row < {output_len}u; row++) {{
+        output[row * num_envs + env] = memory[{output}u + row];
     }}
 }}
 "
@@ -202,6 +210,13 @@ impl Machine for Recorder<'_> {
     fn real(&self, at: impl Into<Index>) -> Number {
         let at = self.address(at, self.plan.reals.len(), "reals");
         Number(Value::pure("reals[$0]", &[at.0.operand()]))
+    }
+
+    fn gather_real(&self, table: impl Into<Index>, index: Number) -> Number {
+        let table = self.address(table, self.plan.reals.len(), "reals");
+        let last = Value::Literal(self.plan.reals.len().saturating_sub(1) as u32).operand();
+        let operands = [table.0.operand(), index.0.operand(), last];
+        Number(Value::pure("reals[min($0 + u32(max($1, 0.0f)), $2)]", &operands))
     }
 
     fn int(&self, at: impl Into<Index>) -> Index {
