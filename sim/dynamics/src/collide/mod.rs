@@ -7,6 +7,7 @@
 //! Of two shapes the first is that of the earlier kind: plane, sphere, capsule, cylinder, ellipsoid, box, hull, height
 //! field. A routine is named for both in that order, and its normals point from the first to the second.
 
+mod box_box;
 mod capsule;
 mod class;
 pub mod convex;
@@ -17,8 +18,9 @@ mod plane;
 mod sphere;
 pub mod support;
 
-pub use class::Class;
+pub use box_box::box_box;
 pub use capsule::{capsule_box, capsule_capsule};
+pub use class::Class;
 pub use plane::{plane_box, plane_capsule, plane_cylinder, plane_ellipsoid, plane_sphere};
 pub use sphere::{sphere_box, sphere_capsule, sphere_cylinder, sphere_ellipsoid, sphere_sphere};
 

@@ -1,5 +1,6 @@
 //! Collision routines against MuJoCo, slow definitions and themselves on other lanes.
 
+mod boxes;
 mod exact;
 mod lanes;
 mod mujoco;
@@ -64,6 +65,7 @@ pub fn routines<N: Num>() -> Vec<(Kind, Kind, Routine<N>)> {
         Sphere Box sphere_box,
         Capsule Capsule capsule_capsule,
         Capsule Box capsule_box,
+        Box Box box_box,
     ]
 }
 

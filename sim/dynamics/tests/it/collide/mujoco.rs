@@ -42,7 +42,7 @@ struct Agreement {
     share: f64,
 }
 
-const PAIRS: [Agreement; 12] = [
+const PAIRS: [Agreement; 13] = [
     Agreement { pair: (Kind::Plane, Kind::Sphere), all: true, tolerance: TOLERANCE, share: 1.0 },
     Agreement { pair: (Kind::Plane, Kind::Capsule), all: true, tolerance: TOLERANCE, share: 1.0 },
     Agreement { pair: (Kind::Plane, Kind::Cylinder), all: true, tolerance: TOLERANCE, share: 1.0 },
@@ -54,8 +54,11 @@ const PAIRS: [Agreement; 12] = [
     // MuJoCo's polytope lies within the shape, so that it finds deep contacts too shallow.
     Agreement { pair: (Kind::Sphere, Kind::Ellipsoid), all: true, tolerance: 5e-3, share: 0.9 },
     Agreement { pair: (Kind::Sphere, Kind::Box), all: true, tolerance: TOLERANCE, share: 1.0 },
+    // An end stands for a nearest point that is nearer by less than 1e-4 of the radius.
     Agreement { pair: (Kind::Capsule, Kind::Capsule), all: false, tolerance: TOLERANCE, share: 0.95 },
-    Agreement { pair: (Kind::Capsule, Kind::Box), all: false, tolerance: TOLERANCE, share: 0.8 },
+    Agreement { pair: (Kind::Capsule, Kind::Box), all: false, tolerance: TOLERANCE, share: 0.95 },
+    // Where an edge is hardly better than a face the two may choose differently.
+    Agreement { pair: (Kind::Box, Kind::Box), all: false, tolerance: TOLERANCE, share: 0.9 },
 ];
 
 /// Of distance \[m\].
@@ -121,7 +124,9 @@ fn contacts_are_those_of_mujoco() {
             let ours = f(&a.placed(), &b.placed());
             let theirs = contacts(&answer[k][i]);
             let least = deepest(&ours);
-            if theirs.is_empty() && least.distance > MARGIN - TOLERANCE {
+            // MuJoCo does not look for the least way out when a capsule's axis is inside a box.
+            let deep = agreement.pair == (Kind::Capsule, Kind::Box) && least.distance < -a.size[0];
+            if deep || theirs.is_empty() && least.distance > MARGIN - TOLERANCE {
                 continue;
             }
             touching += 1;
