@@ -3,13 +3,13 @@
 use glam::DMat3;
 use keiko_model::robot::{Geom, RobotModel, Shape};
 
+use super::BuildError;
 use super::items::{detection_distance, item, softness_numbers};
 use super::links::Links;
 use super::options::StepOptions;
 use super::pairs::{Pair, pairs};
 use super::table::{Places, Table, Tables};
 use super::tree::{chain, rows};
-use super::BuildError;
 use crate::collide::Class;
 use crate::step::num_contacts;
 
@@ -60,7 +60,10 @@ pub(super) struct Contacts {
     pub pairs: Table,
     /// Classes, first pair, one after the last pair.
     pub routines: Vec<(Class, Class, usize, usize)>,
+    /// Contacts, then their torsional friction.
     pub items: Vec<ItemRecord>,
+    /// How many of them are contacts.
+    pub num_contacts: usize,
     /// Pair of each contact, for messages and sensors: indices into the model's geoms.
     pub geoms_of: Vec<[usize; 2]>,
 }
@@ -86,7 +89,8 @@ pub(super) fn add(
     let record_of = |g: usize| used.binary_search(&g).unwrap_or(0);
     let geoms = add_geoms(tables, model, links, &used)?;
 
-    let (mut records, mut routines, mut items, mut geoms_of) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut records, mut routines, mut items, mut geoms_of) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for found in &found {
         let (a, b) = classes(found);
         let count = num_contacts(a, b).ok_or_else(|| refuse(model, found, a, b))?;
@@ -99,7 +103,9 @@ pub(super) fn add(
         let frame = if trees[0] == 0 { trees[1] } else { trees[0] };
         let detect = detection_distance(found.contact.margin, options);
         let reach = detect
-            + if a == Class::Plane { bounding_radius(model, gb) } else {
+            + if a == Class::Plane {
+                bounding_radius(model, gb)
+            } else {
                 bounding_radius(model, ga) + bounding_radius(model, gb)
             };
         records.push(([record_of(found.a), record_of(found.b), frame, items.len()], [reach, detect]));
@@ -113,8 +119,9 @@ pub(super) fn add(
             geoms_of.push([found.a, found.b]);
         }
     }
-    add_torsion(memory, state, &found, &classes, &mut items, &mut geoms_of);
-    Ok(Contacts { geoms, pairs: tables.add(&records), routines, items, geoms_of })
+    let num_contacts = items.len();
+    add_torsion(memory, state, &found, &classes, &mut items);
+    Ok(Contacts { geoms, pairs: tables.add(&records), routines, items, num_contacts, geoms_of })
 }
 
 /// One row of torsional friction for each contact of dimension 4 or more.
@@ -124,31 +131,25 @@ fn add_torsion(
     found: &[Pair],
     classes: &dyn Fn(&Pair) -> (Class, Class),
     items: &mut Vec<ItemRecord>,
-    geoms_of: &mut Vec<[usize; 2]>,
 ) {
     let mut first = 0;
-    let mut torsion = Vec::new();
     for pair in found {
         let (a, b) = classes(pair);
-        let count = num_contacts(a, b).unwrap_or(0);
-        if pair.contact.condim >= 4 && pair.contact.friction.y > 0.0 {
-            for k in first..first + count {
+        let end = first + num_contacts(a, b).unwrap_or(0);
+        let (sliding, torsional) = (pair.contact.friction.x, pair.contact.friction.y);
+        if pair.contact.condim >= 4 && torsional > 0.0 {
+            for k in first..end {
                 let mut record = items[k];
                 record.0[item::KIND] = item::TORSION;
                 record.0[item::ROWS] = memory.take(record.0[item::SUPPORT_LEN]);
-                record.0[item::IMPULSE] = state.take(3);
+                record.0[item::IMPULSE] = state.take(1);
                 record.0[item::EXTRA] = k;
-                record.1[item::FRICTION] = pair.contact.friction.y;
-                let ratio = pair.contact.friction.x / pair.contact.friction.y;
-                record.1[item::FRICTION_SOFTNESS] *= ratio * ratio;
-                torsion.push((record, geoms_of[k]));
+                record.1[item::FRICTION] = torsional;
+                record.1[item::FRICTION_SOFTNESS] *= (sliding / torsional).powi(2);
+                items.push(record);
             }
         }
-        first += count;
-    }
-    for (record, geoms) in torsion {
-        items.push(record);
-        geoms_of.push(geoms);
+        first = end;
     }
 }
 

@@ -1,4 +1,4 @@
-//! Constraints: contacts, and later limits, dry friction and ties. Each has a place of its own for its whole life, so
+//! Constraints: contacts and ties. Each has a place of its own for its whole life, so
 //! that the impulse of the last step is its warm start.
 
 use keiko_model::robot::Softness;
@@ -23,13 +23,13 @@ pub mod item {
     pub const B_LEN: usize = 6;
     /// Integer: where its white rows are in memory.
     pub const ROWS: usize = 7;
-    /// Integer: where its impulses are in memory, 3.
+    /// Integer: where its impulses are in memory: 3 of contacts and triples, else 1.
     pub const IMPULSE: usize = 8;
     /// Integer: tree of the first body.
     pub const TREE_A: usize = 9;
     /// Integer: tree of the second body.
     pub const TREE_B: usize = 10;
-    /// Integer: first body, or the degree of freedom that is limited, or the equality.
+    /// Integer: first body, or first degree of freedom of a limited ball joint.
     pub const BODY_A: usize = 11;
     /// Integer: second body.
     pub const BODY_B: usize = 12;
@@ -37,7 +37,7 @@ pub mod item {
     pub const LINK_A: usize = 13;
     /// Integer: link of the second body.
     pub const LINK_B: usize = 14;
-    /// Integer: a number that the kind needs.
+    /// Integer: a number that the kind needs; of torsional friction its contact.
     pub const EXTRA: usize = 15;
     /// Integers of a record.
     pub const NUM_INTS: usize = 16;
@@ -77,7 +77,7 @@ pub mod item {
     pub const CONE: usize = 0;
     /// One row between two bounds.
     pub const ROW: usize = 1;
-    /// Three rows between bounds.
+    /// Three rows without bounds.
     pub const TRIPLE: usize = 2;
     /// One row whose bound is a share of the impulse of the contact before.
     pub const TORSION: usize = 3;
@@ -88,9 +88,9 @@ pub mod item {
     pub const D_RELAX: usize = 3;
     /// Softness.
     pub const D_SOFTNESS: usize = 6;
-    /// `1 / (A + softness)`.
+    /// `1 / (A + softness)`; of a triple the inverse pivots of that matrix.
     pub const D_INVERSE: usize = 9;
-    /// `1 / A`.
+    /// `1 / A`; of a triple the factor below the pivots: 10, 20, 21.
     pub const D_RELAX_INVERSE: usize = 12;
     /// Products of the rows: 01, 02, 12.
     pub const D_COUPLING: usize = 15;
@@ -118,7 +118,7 @@ pub mod item {
 /// The numbers of [`item`] that follow from softness: stiffness to `CURVED`.
 pub(super) fn softness_numbers(softness: &Softness, options: &StepOptions) -> [f64; 7] {
     let [low, high, width, midpoint, power] = softness.solimp;
-    let (low, high) = (low.clamp(1e-4, 0.9999), high.clamp(1e-4, 0.9999));
+    let (mut low, mut high) = (low.clamp(1e-4, 0.9999), high.clamp(1e-4, 0.9999));
     let (stiffness, damping) = match softness.solref {
         [time, ratio] if time > 0.0 => {
             // A time constant below two steps cannot be followed.
@@ -127,6 +127,9 @@ pub(super) fn softness_numbers(softness: &Softness, options: &StepOptions) -> [f
         }
         [stiffness, damping] => (-stiffness / (high * high), -damping / high),
     };
+    if width <= 1e-15 {
+        (low, high) = (0.5 * (low + high), 0.5 * (low + high));
+    }
     let curved = if power == 1.0 { 0.0 } else { 1.0 };
     [stiffness, damping, low, high, 1.0 / width.max(1e-15), midpoint.clamp(1e-4, 0.9999), curved]
 }

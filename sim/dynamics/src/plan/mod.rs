@@ -7,10 +7,13 @@ mod bodies;
 mod contacts;
 mod items;
 mod links;
+mod notes;
 mod options;
 mod pairs;
 mod parameters;
+mod springs;
 mod table;
+mod ties;
 mod tree;
 
 use keiko_model::robot::{JointKind, RobotModel};
@@ -24,7 +27,9 @@ pub use links::{LinkInertia, Links};
 pub use options::{Law, StepOptions};
 pub use pairs::{ContactParameters, Pair, pairs};
 pub use parameters::Parameters;
+pub use springs::spring;
 pub use table::{Places, Table, Tables};
+pub use ties::{Ties, tie};
 pub use tree::{dof, joint, link};
 
 use crate::collide::Class;
@@ -67,10 +72,18 @@ pub struct Plan {
     pub pairs: Table,
     /// Classes, first pair, one after the last pair.
     pub routines: Vec<(Class, Class, usize, usize)>,
-    /// Constraints: contacts first.
+    /// Springs of ball and free joints.
+    pub springs: Table,
+    /// Constraints: contacts, then their torsional friction, then ties.
     pub items: Table,
     /// How many of them are contacts.
     pub num_contacts: usize,
+    /// How many are contacts or their torsional friction.
+    pub num_touches: usize,
+    /// Which are the others.
+    pub ties: Ties,
+    /// What the step leaves out or approximates: element, and what of it.
+    pub notes: Vec<(String, String)>,
     /// Geoms of the model that each contact is between.
     pub contact_geoms: Vec<[usize; 2]>,
     /// Numbers of qpos.
@@ -155,8 +168,10 @@ pub struct Plan {
     /// Numbers of the memory.
     pub memory_len: usize,
 
-    /// Integer memory: how many constraints act, then which.
+    /// Integer memory: how many constraints act, then which: ties, contacts, torsional friction.
     pub acting: usize,
+    /// Integer memory: how many of them are ties.
+    pub tied: usize,
     /// Integers of the memory.
     pub counts_len: usize,
 
@@ -197,8 +212,10 @@ impl Plan {
         let activation = state.take(filters);
         let impulses = state.0;
         let contacts = contacts::add(&mut tables, &mut rows, &mut state, model, &links, &options)?;
-        let num_contacts = contacts.items.len();
-        let num_items = contacts.items.len();
+        let (num_contacts, num_touches) = (contacts.num_contacts, contacts.items.len());
+        let mut items = contacts.items;
+        let ties = ties::add(&mut tables, &mut rows, &mut state, model, &links, &options, &mut items);
+        let num_items = items.len();
 
         let mut memory = Places(state.0);
         let mut parameters = Places::default();
@@ -213,8 +230,12 @@ impl Plan {
             geoms: contacts.geoms,
             pairs: contacts.pairs,
             routines: contacts.routines,
+            springs: tables.add(&springs::records(model)),
             items: Table::default(),
             num_contacts,
+            num_touches,
+            ties,
+            notes: notes::notes(model, &options),
             contact_geoms: contacts.geoms_of,
             num_qpos: model.num_qpos(),
             num_bodies: model.bodies.len(),
@@ -256,7 +277,8 @@ impl Plan {
             working: memory.take(item::NUM_WORKING * num_items),
             memory_len: 0,
             acting: 0,
-            counts_len: num_items + 1,
+            tied: num_items + 1,
+            counts_len: num_items + 2,
             p_gravity: parameters.take(3),
             p_inertia: parameters.take(10 * nl),
             p_wrench: parameters.take(6 * nl),
@@ -268,7 +290,6 @@ impl Plan {
             reals: Vec::new(),
         };
         let first_row = memory.take(rows.0);
-        let mut items = contacts.items;
         for (ints, _) in &mut items {
             ints[item::ROWS] += first_row;
         }

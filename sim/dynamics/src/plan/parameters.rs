@@ -4,7 +4,7 @@ use glam::DVec3;
 use keiko_model::robot::RobotModel;
 
 use super::links::{LinkInertia, Links};
-use super::{Plan, actuator, actuator_parameters, item};
+use super::{Plan, actuator, actuator_parameters, item, tie};
 use crate::lane::Phase;
 use crate::machine::Cpu;
 use crate::step;
@@ -75,8 +75,8 @@ impl Parameters {
     }
 }
 
-/// Fills in the inverse inertia that each contact sees at the reference configuration: MuJoCo's `invweight0`, from which
-/// its law takes the softness.
+/// Fills in the inverse inertia that each constraint sees at the reference configuration: MuJoCo's `invweight0`, from
+/// which its law takes the softness.
 pub(super) fn weigh_constraints(plan: &mut Plan, model: &RobotModel) {
     let links = Links::new(model);
     let parameters = Parameters::default().numbers(plan, model, &links);
@@ -97,30 +97,81 @@ pub(super) fn weigh_constraints(plan: &mut Plan, model: &RobotModel) {
         step::Inward::run(plan, &mut machine);
         step::Factor::run(plan, &mut machine);
     }
-    let weights: Vec<[f64; 2]> = (0..model.bodies.len())
-        .map(|b| body_weight(plan, model, &links, &memory, &parameters, b))
-        .collect();
+    let weights: Vec<[f64; 2]> =
+        (0..model.bodies.len()).map(|b| body_weight(plan, model, &links, &memory, b)).collect();
+    let forms = form_weights(plan, model, &memory);
     for i in 0..plan.items.len {
         let int = |field| plan.ints[plan.items.int(i, field)] as usize;
-        let (a, b) = (int(item::BODY_A), int(item::BODY_B));
-        let kind = int(item::KIND);
-        let part = usize::from(kind == item::TORSION);
+        let bodies = |part: usize| weights[int(item::BODY_A)][part] + weights[int(item::BODY_B)][part];
+        let ties = &plan.ties;
+        let turns = ties.welds.contains(&i) && (i - ties.welds.start) % 2 == 1;
+        let weight = if i < plan.num_touches || ties.connects.contains(&i) || ties.welds.contains(&i) {
+            bodies(usize::from(turns))
+        } else if ties.ball_limits.contains(&i) {
+            forms.dofs[int(item::BODY_A)]
+        } else {
+            forms.of_item(plan, i, tie::FIRST) + forms.of_item(plan, i, tie::SECOND)
+        };
         let at = plan.items.real(i, item::INVERSE_INERTIA);
-        // Torsion takes the softness of its contact, so the translation counts for it as well.
-        let _ = part;
-        plan.reals[at] = (weights[a][0] + weights[b][0]).max(1e-15);
+        plan.reals[at] = weight.max(1e-15);
     }
 }
 
+/// Inverse inertia of degrees of freedom, and of the tendons in the plan.
+struct FormWeights {
+    dofs: Vec<f64>,
+    /// Lists of degrees of freedom, their coefficients, and their inverse inertia together.
+    tendons: Vec<(Vec<usize>, Vec<f64>, f64)>,
+}
+
+impl FormWeights {
+    /// Of a form of an item; 0 of a form without terms.
+    fn of_item(&self, plan: &Plan, i: usize, form: tie::Form) -> f64 {
+        let int = |field| plan.ints[plan.items.int(i, field)] as usize;
+        let len = int(form.len);
+        let dofs: Vec<usize> = plan.ints[int(form.dofs)..][..len].iter().map(|&d| d as usize).collect();
+        let coefficients = &plan.reals[int(form.coefficients)..][..len];
+        match (len, coefficients) {
+            (0, _) => 0.0,
+            (1, [c]) if *c == 1.0 => self.dofs[dofs[0]],
+            _ => self
+                .tendons
+                .iter()
+                .find(|(d, c, _)| *d == dofs && c == coefficients)
+                .map_or(0.0, |tendon| tendon.2),
+        }
+    }
+}
+
+/// A ball joint's three rotations have their mean, and so have the three translations and rotations of a free joint.
+fn form_weights(plan: &Plan, model: &RobotModel, memory: &[f64]) -> FormWeights {
+    let nv = plan.dofs.len;
+    let all: Vec<usize> = (0..nv).collect();
+    let of = |terms: &[(usize, f64)]| {
+        let mut row = vec![0.0; nv];
+        for &(d, c) in terms {
+            row[d] += c;
+        }
+        whitened_square(plan, memory, &all, &mut row)
+    };
+    let mut dofs: Vec<f64> = (0..nv).map(|d| of(&[(d, 1.0)])).collect();
+    for joint in &model.joints {
+        for chunk in dofs[joint.dof_index..joint.dof_index + joint.kind.num_dofs()].chunks_mut(3) {
+            let mean = chunk.iter().sum::<f64>() / chunk.len() as f64;
+            chunk.fill(mean);
+        }
+    }
+    let tendons = model.tendons.iter().map(|tendon| {
+        let terms: Vec<(usize, f64)> =
+            tendon.terms.iter().map(|&(j, c)| (model.joints[j].dof_index, c)).collect();
+        let (list, coefficients) = terms.iter().copied().unzip();
+        (list, coefficients, of(&terms))
+    });
+    FormWeights { tendons: tendons.collect(), dofs }
+}
+
 /// Mean inverse mass and inverse inertia of a body at its centre of mass.
-fn body_weight(
-    plan: &Plan,
-    model: &RobotModel,
-    links: &Links,
-    memory: &[f64],
-    parameters: &[f64],
-    body: usize,
-) -> [f64; 2] {
+fn body_weight(plan: &Plan, model: &RobotModel, links: &Links, memory: &[f64], body: usize) -> [f64; 2] {
     let link = links.of_body[body];
     if link == 0 {
         return [0.0, 0.0];
@@ -128,12 +179,9 @@ fn body_weight(
     let chain = super::tree::chain(model, links, link);
     let inertial = &model.bodies[body].inertial;
     let com = links.from_body[body].transform_point(inertial.pose.position);
-    let _ = parameters;
     let rotation = &memory[plan.rotation + 9 * link..][..9];
     let position = DVec3::from_slice(&memory[plan.position + 3 * link..]);
-    let turn = |v: DVec3| {
-        DVec3::from_array([0, 3, 6].map(|r| DVec3::from_slice(&rotation[r..]).dot(v)))
-    };
+    let turn = |v: DVec3| DVec3::from_array([0, 3, 6].map(|r| DVec3::from_slice(&rotation[r..]).dot(v)));
     let point = position + turn(com);
     let mut sums = [0.0; 2];
     for axis in 0..6 {
@@ -146,7 +194,13 @@ fn body_weight(
         }
         sums[axis / 3] += whitened_square(plan, memory, &chain, &mut row);
     }
-    sums.map(|sum| sum / 3.0)
+    // Where a body moves in one way only, that inertia stands for both.
+    let [translation, rotation] = sums.map(|sum| sum / 3.0);
+    match (translation < 1e-15, rotation < 1e-15) {
+        (true, false) => [rotation, rotation],
+        (false, true) => [translation, translation],
+        _ => [translation, rotation],
+    }
 }
 
 /// `J M⁻¹ Jᵀ` of one row.

@@ -8,6 +8,8 @@ use crate::machine::{Machine, Var};
 use crate::plan::{Plan, actuator, dof, tendon};
 use crate::space::{Spatial, V3};
 
+use super::springs::turn_back;
+
 /// Adds to `tau`, and to the diagonal of the mass matrix.
 pub struct Actuate;
 
@@ -27,6 +29,9 @@ impl Phase for Actuate {
         }
         for d in m.range(0, plan.dofs.len) {
             gather(plan, m, d);
+        }
+        for s in m.range(0, plan.springs.len) {
+            turn_back(plan, m, s);
         }
     }
 }

@@ -11,7 +11,6 @@ pub struct PlaceGeoms;
 impl Phase for PlaceGeoms {
     #[inline(always)]
     fn run<M: Machine>(plan: &Plan, m: &mut M) {
-        m.set_count(plan.acting, 0.into());
         for g in m.range(0, plan.geoms.len) {
             let l = m.int(plan.geoms.int(g, geom::LINK));
             let rotation = m.get9(l * 9 + plan.rotation);
@@ -95,16 +94,33 @@ pub(super) fn forget<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, there: <M::N
     }
 }
 
-/// No contact of a pair is there, in any environment.
+/// No contact of a pair acts until it is found, and where the pair is not near none has an impulse to start from.
 #[inline(always)]
-fn forget_all<M: Machine>(plan: &Plan, m: &mut M, p: M::Int, count: usize) {
+fn forget_far<M: Machine>(plan: &Plan, m: &mut M, p: M::Int, count: usize, near: <M::Num as Num>::Mask) {
     let first = m.int(plan.pairs.int(p, pair::ITEM));
     for k in 0..count {
         let i = first + k;
         m.set(i * item::NUM_WORKING + (plan.working + item::D_ACTIVE), m.num(0.0));
-        let impulse = m.int(plan.items.int(i, item::IMPULSE));
-        for r in 0..3 {
-            m.set(impulse + r, m.num(0.0));
+        forget(plan, m, i, near);
+    }
+}
+
+/// Lists the torsional friction of the contacts that act, behind all contacts.
+pub struct Torsion;
+
+impl Phase for Torsion {
+    #[inline(always)]
+    fn run<M: Machine>(plan: &Plan, m: &mut M) {
+        for i in m.range(plan.num_contacts, plan.num_touches) {
+            let contact = m.int(plan.items.int(i, item::EXTRA));
+            let flag = m.get(contact * item::NUM_WORKING + (plan.working + item::D_ACTIVE));
+            m.set(i * item::NUM_WORKING + (plan.working + item::D_ACTIVE), flag);
+            let there = m.num(0.5).lt(flag);
+            let impulse = m.int(plan.items.int(i, item::IMPULSE));
+            m.set(impulse, M::Num::select(there, m.get(impulse), m.num(0.0)));
+            if let Some(_then) = m.when(m.any(there)) {
+                act(plan, m, i);
+            }
         }
     }
 }
@@ -129,7 +145,7 @@ macro_rules! routines {
                     for p in m.range(start, end) {
                         let plane = matches!(Class::$a, Class::Plane);
                         let Candidates { a, b, near } = candidates(plan, m, p, plane);
-                        forget_all(plan, m, p, $count);
+                        forget_far(plan, m, p, $count, near);
                         if let Some(_then) = m.when(m.any(near)) {
                             keep::<M, $count>(plan, m, p, $routine(&a, &b));
                         }
@@ -155,6 +171,9 @@ macro_rules! routines {
                     $((Class::$a, Class::$b) => m.call::<$phase>(plan),)*
                     _ => {}
                 }
+            }
+            if plan.num_touches > plan.num_contacts {
+                m.call::<Torsion>(plan);
             }
         }
     };

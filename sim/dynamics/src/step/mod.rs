@@ -9,10 +9,12 @@ mod kinematics;
 mod report;
 mod rows;
 mod solve;
+mod springs;
+mod ties;
 
 pub use actuate::Actuate;
 pub(crate) use contact::num_contacts;
-pub use contact::PlaceGeoms;
+pub use contact::{PlaceGeoms, Torsion};
 pub use dynamics::{Inward, Outward, Velocities};
 pub use factor::Factor;
 pub use integrate::{Integrate, Settle};
@@ -20,6 +22,7 @@ pub use kinematics::Kinematics;
 pub use report::Report;
 pub use rows::ContactRows;
 pub use solve::{Relax, Solve};
+pub use ties::Ties;
 
 use crate::lane::Phase;
 use crate::machine::Machine;
@@ -100,6 +103,9 @@ fn substep<M: Machine>(plan: &Plan, m: &mut M) {
     m.call::<Inward>(plan);
     m.call::<Actuate>(plan);
     m.call::<Factor>(plan);
+    if plan.items.len > 0 {
+        m.call::<Ties>(plan);
+    }
     contact::collide(plan, m);
     if plan.items.len > 0 {
         m.call::<ContactRows>(plan);

@@ -44,7 +44,7 @@ fn place_body<M: Machine>(plan: &Plan, m: &mut M, b: M::Int) {
 
 /// The unit quaternion xyzw of a rotation, from the largest of its four components.
 #[inline(always)]
-fn quaternion<N: Num>(rotation: Mat3<N>) -> [N; 4] {
+pub(super) fn quaternion<N: Num>(rotation: Mat3<N>) -> [N; 4] {
     let [a, b, c] = rotation.rows;
     let one = N::one();
     let (xx, yy, zz) = (a.x, b.y, c.z);
@@ -60,10 +60,12 @@ fn quaternion<N: Num>(rotation: Mat3<N>) -> [N; 4] {
     for k in 0..3 {
         let larger = best.lt(sizes[k]);
         best = N::select(larger, sizes[k], best);
-        out = std::array::from_fn(|i| N::select(larger, candidates[k][i], out[i]));
+        for i in 0..4 {
+            out[i] = N::select(larger, candidates[k][i], out[i]);
+        }
     }
     let scale = N::of(0.5) / best.sqrt();
-    out.map(|x| x * scale)
+    [out[0] * scale, out[1] * scale, out[2] * scale, out[3] * scale]
 }
 
 /// 1 where a position or velocity is not finite, 2 where a velocity is beyond what the scene allows, else 0.

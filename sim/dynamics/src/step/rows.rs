@@ -1,7 +1,6 @@
 //! From constraints to rows: Jacobians, whitened, with their softness and target speeds.
 
-use std::array::from_fn;
-
+use crate::each;
 use crate::lane::{Num, Phase};
 use crate::machine::{Machine, Var};
 use crate::plan::{Law, Plan, dof, item, soft_numbers};
@@ -13,8 +12,8 @@ pub struct ContactRows;
 impl Phase for ContactRows {
     #[inline(always)]
     fn run<M: Machine>(plan: &Plan, m: &mut M) {
-        let count = m.count(plan.acting);
-        for n in m.range(0, count) {
+        let (first, end) = (m.count(plan.tied), m.count(plan.acting));
+        for n in m.range(first, end) {
             let i = m.count(n + (plan.acting + 1));
             let kind = m.int(plan.items.int(i, item::KIND));
             if let Some(_then) = m.when(m.equal(kind, item::CONE)) {
@@ -22,6 +21,9 @@ impl Phase for ContactRows {
             }
             if let Some(_then) = m.when(m.equal(kind, item::ROW)) {
                 push_only(plan, m, i);
+            }
+            if let Some(_then) = m.when(m.equal(kind, item::TORSION)) {
+                torsion(plan, m, i);
             }
         }
     }
@@ -78,8 +80,8 @@ fn dense_rows<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, frame: &ContactFram
             let d = m.int(list + k);
             let motion = m.get6(d * 6 + plan.motion);
             let velocity = motion.linear + motion.angular.cross(point);
-            let row = frame.axes.map(|axis| axis.dot(velocity) * m.num(sign));
-            m.set3(d * 3 + plan.dense, V3::new(row[0], row[1], row[2]));
+            let [x, y, z] = each!(r => frame.axes[r].dot(velocity) * m.num(sign));
+            m.set3(d * 3 + plan.dense, V3::new(x, y, z));
         }
     }
 }
@@ -100,12 +102,16 @@ pub(super) fn whiten<M: Machine, const R: usize>(plan: &Plan, m: &mut M, i: M::I
     let support = m.int(plan.items.int(i, item::SUPPORT));
     let len = m.int(plan.items.int(i, item::SUPPORT_LEN));
     let rows = m.int(plan.items.int(i, item::ROWS));
-    let zeros = || -> [M::Var; R] { from_fn(|_| m.var(m.num(0.0))) };
-    let (mut diagonal, mut coupling, mut before) = (zeros(), zeros(), zeros());
+    let mut diagonal = each!(_r => m.var(m.num(0.0)));
+    let mut coupling = each!(_r => m.var(m.num(0.0)));
+    let mut before = each!(_r => m.var(m.num(0.0)));
     for k in m.range_down(0, len) {
         let d = m.int(support + k);
         let inverse = m.get(d + plan.inverse);
-        let row: [M::Num; R] = from_fn(|r| m.get(d * 3 + (plan.dense + r)) * inverse);
+        let mut row = [inverse; R];
+        for r in 0..R {
+            row[r] = m.get(d * 3 + (plan.dense + r)) * inverse;
+        }
         let speed = m.get(d + plan.white_before);
         for r in 0..R {
             m.set(rows + k * R + r, row[r]);
@@ -113,9 +119,9 @@ pub(super) fn whiten<M: Machine, const R: usize>(plan: &Plan, m: &mut M, i: M::I
             before[r].set(row[r].mul_add(speed, before[r].get()));
         }
         if R == 3 {
-            for (c, (x, y)) in [(0, 1), (0, 2), (1, 2)].into_iter().enumerate() {
-                coupling[c].set(row[x].mul_add(row[y], coupling[c].get()));
-            }
+            coupling[0].set(row[0].mul_add(row[1 % R], coupling[0].get()));
+            coupling[1].set(row[0].mul_add(row[2 % R], coupling[1].get()));
+            coupling[2].set(row[1 % R].mul_add(row[2 % R], coupling[2].get()));
         }
         let start = m.int(plan.dofs.int(d, dof::ROW)) + plan.mass;
         let count = m.int(plan.dofs.int(d, dof::NUM_ANCESTORS));
@@ -128,11 +134,14 @@ pub(super) fn whiten<M: Machine, const R: usize>(plan: &Plan, m: &mut M, i: M::I
             }
         }
     }
-    White {
-        diagonal: diagonal.each_ref().map(Var::get),
-        coupling: coupling.each_ref().map(Var::get),
-        before: before.each_ref().map(Var::get),
+    let zeros = [m.num(0.0); R];
+    let mut white = White { diagonal: zeros, coupling: zeros, before: zeros };
+    for r in 0..R {
+        white.diagonal[r] = diagonal[r].get();
+        white.coupling[r] = coupling[r].get();
+        white.before[r] = before[r].get();
     }
+    white
 }
 
 /// Adds the impulses that the rows start with to the white velocity.
@@ -142,7 +151,10 @@ pub(super) fn warm_start<M: Machine, const R: usize>(plan: &Plan, m: &mut M, i: 
     let len = m.int(plan.items.int(i, item::SUPPORT_LEN));
     let rows = m.int(plan.items.int(i, item::ROWS));
     let at = m.int(plan.items.int(i, item::IMPULSE));
-    let impulse: [M::Num; R] = from_fn(|r| m.get(at + r));
+    let mut impulse = [m.num(0.0); R];
+    for r in 0..R {
+        impulse[r] = m.get(at + r);
+    }
     for k in m.range(0, len) {
         let d = m.int(support + k) + plan.white;
         let mut white = m.get(d);
@@ -160,7 +172,13 @@ pub(super) struct Spring<N> {
     pub softness: N,
 }
 
-/// The law of a distance `gap` (violated below zero) whose row has the diagonal `diagonal`.
+/// Natural frequency \[Hz\] and damping ratio of limits and ties under the soft law: next to rigid, as rapier's joints.
+const TIE: (f64, f64) = (1e6, 1.0);
+
+/// Speed at which a violation is undone at most \[m/s or rad/s\]: a deep one is not thrown out at once.
+const MAX_CORRECTION: f64 = 10.0;
+
+/// The law of a distance `gap` (violated below zero) whose row has the diagonal `diagonal`: a contact, or a limit.
 #[inline(always)]
 pub(super) fn spring<M: Machine>(
     plan: &Plan,
@@ -169,23 +187,67 @@ pub(super) fn spring<M: Machine>(
     gap: M::Num,
     diagonal: M::Num,
     before: M::Num,
+    limit: bool,
 ) -> Spring<M::Num> {
     let h = plan.options.substep();
     match plan.options.law {
         Law::Soft { frequency, damping_ratio } => {
+            let (frequency, damping_ratio) = if limit { TIE } else { (frequency, damping_ratio) };
             let (rate, softness) = soft_numbers(frequency, damping_ratio, h);
             let ahead = gap.max(m.num(0.0)) * m.num(1.0 / h);
-            // A deep overlap is not thrown out at once.
-            let pull = (gap.min(m.num(0.0)) * m.num(rate)).max(m.num(-10.0));
+            let pull = (gap.min(m.num(0.0)) * m.num(rate)).max(m.num(-MAX_CORRECTION));
             Spring { bias: ahead + pull, relax: ahead, softness: diagonal * m.num(softness) }
         }
-        Law::Mujoco => {
-            let (impedance, softness) = impedance(plan, m, i, gap);
-            let stiffness = m.real(plan.items.real(i, item::STIFFNESS));
-            let bias = (gap * impedance * stiffness).mul_add(m.num(h), -fade(plan, m, i, before));
-            Spring { bias, relax: bias, softness }
-        }
+        Law::Mujoco => mujoco(plan, m, i, gap, gap, before),
     }
+}
+
+/// The law of a `gap` that is to be zero. The violation of the whole constraint is `norm`.
+#[inline(always)]
+pub(super) fn equality<M: Machine>(
+    plan: &Plan,
+    m: &M,
+    i: M::Int,
+    gap: M::Num,
+    norm: M::Num,
+    diagonal: M::Num,
+    before: M::Num,
+) -> Spring<M::Num> {
+    match plan.options.law {
+        Law::Soft { .. } => {
+            let (rate, softness) = soft_numbers(TIE.0, TIE.1, plan.options.substep());
+            let pull = (gap * m.num(rate)).clamp(m.num(-MAX_CORRECTION), m.num(MAX_CORRECTION));
+            Spring { bias: pull, relax: m.num(0.0), softness: diagonal * m.num(softness) }
+        }
+        Law::Mujoco => mujoco(plan, m, i, gap, norm, before),
+    }
+}
+
+/// The law of a row that only resists motion.
+#[inline(always)]
+pub(super) fn friction<M: Machine>(plan: &Plan, m: &M, i: M::Int, before: M::Num) -> Spring<M::Num> {
+    let zero = m.num(0.0);
+    match plan.options.law {
+        Law::Soft { .. } => Spring { bias: zero, relax: zero, softness: zero },
+        Law::Mujoco => mujoco(plan, m, i, zero, zero, before),
+    }
+}
+
+/// Reference acceleration and softness of MuJoCo (Computation, "Constraint model") as target speed.
+#[inline(always)]
+fn mujoco<M: Machine>(
+    plan: &Plan,
+    m: &M,
+    i: M::Int,
+    gap: M::Num,
+    norm: M::Num,
+    before: M::Num,
+) -> Spring<M::Num> {
+    let (impedance, softness) = impedance(plan, m, i, norm);
+    let stiffness = m.real(plan.items.real(i, item::STIFFNESS));
+    let h = m.num(plan.options.substep());
+    let bias = (gap * impedance * stiffness).mul_add(h, -fade(plan, m, i, before));
+    Spring { bias, relax: bias, softness }
 }
 
 /// What MuJoCo's reference damping leaves of a speed in one substep.
@@ -219,21 +281,50 @@ fn cone<M: Machine>(plan: &Plan, m: &mut M, i: M::Int) {
     warm_start::<M, 3>(plan, m, i);
     let w = i * item::NUM_WORKING + plan.working;
     normal_row(plan, m, i, w, white.diagonal[0], white.before[0]);
-    let softness = m.get(w + item::D_SOFTNESS);
     for r in 1..3 {
-        let diagonal = white.diagonal[r];
-        let (bias, soft) = match plan.options.law {
-            Law::Soft { .. } => (m.num(0.0), m.num(0.0)),
-            Law::Mujoco => {
-                let soft = softness * m.real(plan.items.real(i, item::FRICTION_SOFTNESS));
-                (-fade(plan, m, i, white.before[r]), soft)
-            }
-        };
-        write_row(m, w, r, diagonal, bias, bias, soft);
+        let law = tangent(plan, m, i, w, white.before[r]);
+        write_row(m, w, r, white.diagonal[r], law.bias, law.relax, law.softness);
     }
     for c in 0..3 {
         m.set(w + item::D_COUPLING + c, white.coupling[c]);
     }
+    let friction = m.real(plan.items.real(i, item::FRICTION)) * m.parameter(plan.p_friction);
+    m.set(w + item::D_LOW, friction);
+}
+
+/// Friction of a contact whose normal row is in the working numbers `w`.
+#[inline(always)]
+fn tangent<M: Machine>(plan: &Plan, m: &M, i: M::Int, w: M::Int, before: M::Num) -> Spring<M::Num> {
+    let (bias, softness) = match plan.options.law {
+        Law::Soft { .. } => (m.num(0.0), m.num(0.0)),
+        Law::Mujoco => {
+            let share = m.real(plan.items.real(i, item::FRICTION_SOFTNESS));
+            (-fade(plan, m, i, before), m.get(w + item::D_SOFTNESS) * share)
+        }
+    };
+    Spring { bias, relax: bias, softness }
+}
+
+/// Resists the turn about the normal of the item's contact.
+#[inline(always)]
+fn torsion<M: Machine>(plan: &Plan, m: &mut M, i: M::Int) {
+    let contact = m.int(plan.items.int(i, item::EXTRA));
+    let normal = m.get3(contact * item::NUM_GEOMETRY + (plan.contact + item::C_NORMAL));
+    clear(plan, m, i);
+    for (list, len, sign) in [(item::A, item::A_LEN, -1.0), (item::B, item::B_LEN, 1.0)] {
+        let list = m.int(plan.items.int(i, list));
+        let len = m.int(plan.items.int(i, len));
+        for k in m.range(0, len) {
+            let d = m.int(list + k);
+            let row = normal.dot(m.get3(d * 6 + plan.motion)) * m.num(sign);
+            m.set(d * 3 + plan.dense, row);
+        }
+    }
+    let white = whiten::<M, 1>(plan, m, i);
+    warm_start::<M, 1>(plan, m, i);
+    let law = tangent(plan, m, i, contact * item::NUM_WORKING + plan.working, white.before[0]);
+    let w = i * item::NUM_WORKING + plan.working;
+    write_row(m, w, 0, white.diagonal[0], law.bias, law.relax, law.softness);
     let friction = m.real(plan.items.real(i, item::FRICTION)) * m.parameter(plan.p_friction);
     m.set(w + item::D_LOW, friction);
 }
@@ -252,17 +343,10 @@ fn push_only<M: Machine>(plan: &Plan, m: &mut M, i: M::Int) {
 
 /// The row along the normal, with its bounce.
 #[inline(always)]
-fn normal_row<M: Machine>(
-    plan: &Plan,
-    m: &mut M,
-    i: M::Int,
-    w: M::Int,
-    diagonal: M::Num,
-    before: M::Num,
-) {
+fn normal_row<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, w: M::Int, diagonal: M::Num, before: M::Num) {
     let distance = m.get(i * item::NUM_GEOMETRY + (plan.contact + item::C_DISTANCE));
     let gap = distance - m.real(plan.items.real(i, item::MARGIN));
-    let law = spring(plan, m, i, gap, diagonal, before);
+    let law = spring(plan, m, i, gap, diagonal, before, false);
     // A contact that closes within this substep bounces, unless it closes so slowly that gravity alone explains it.
     let e = m.real(plan.items.real(i, item::RESTITUTION));
     let closes = before.mul_add(m.num(plan.options.substep()), gap).lt(m.num(0.0));

@@ -1,7 +1,6 @@
 //! The constraint solver: projected Gauss-Seidel over the constraints that act, in white coordinates.
 
-use std::array::from_fn;
-
+use crate::each;
 use crate::lane::{Num, Phase};
 use crate::machine::{Machine, Var};
 use crate::plan::{Law, Plan, item};
@@ -42,6 +41,12 @@ fn sweep<M: Machine>(plan: &Plan, m: &mut M, relax: bool) {
         if let Some(_then) = m.when(m.equal(kind, item::ROW)) {
             solve_row(plan, m, i, relax);
         }
+        if let Some(_then) = m.when(m.equal(kind, item::TRIPLE)) {
+            solve_triple(plan, m, i, relax);
+        }
+        if let Some(_then) = m.when(m.equal(kind, item::TORSION)) {
+            solve_torsion(plan, m, i, relax);
+        }
     }
 }
 
@@ -51,14 +56,18 @@ pub(super) fn speeds<M: Machine, const R: usize>(plan: &Plan, m: &M, i: M::Int) 
     let support = m.int(plan.items.int(i, item::SUPPORT));
     let len = m.int(plan.items.int(i, item::SUPPORT_LEN));
     let rows = m.int(plan.items.int(i, item::ROWS));
-    let mut sums: [M::Var; R] = from_fn(|_| m.var(m.num(0.0)));
+    let mut sums = each!(_r => m.var(m.num(0.0)));
     for k in m.range(0, len) {
         let white = m.get(m.int(support + k) + plan.white);
         for r in 0..R {
             sums[r].set(m.get(rows + k * R + r).mul_add(white, sums[r].get()));
         }
     }
-    sums.each_ref().map(Var::get)
+    let mut out = [m.num(0.0); R];
+    for r in 0..R {
+        out[r] = sums[r].get();
+    }
+    out
 }
 
 /// Adds impulses along the first `R` rows to the white velocity.
@@ -83,11 +92,7 @@ fn row<M: Machine>(m: &M, w: M::Int, r: usize, relax: bool) -> [M::Num; 3] {
     if relax {
         [m.get(w + (item::D_RELAX + r)), m.num(0.0), m.get(w + (item::D_RELAX_INVERSE + r))]
     } else {
-        [
-            m.get(w + (item::D_BIAS + r)),
-            m.get(w + (item::D_SOFTNESS + r)),
-            m.get(w + (item::D_INVERSE + r)),
-        ]
+        [m.get(w + (item::D_BIAS + r)), m.get(w + (item::D_SOFTNESS + r)), m.get(w + (item::D_INVERSE + r))]
     }
 }
 
@@ -100,15 +105,56 @@ fn relaxed<N: Num>([bias, softness, inverse]: [N; 3], speed: N, impulse: N) -> N
 #[inline(always)]
 fn solve_row<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, relax: bool) {
     let w = i * item::NUM_WORKING + plan.working;
+    solve_between(plan, m, i, relax, m.get(w + item::D_LOW), m.get(w + item::D_HIGH));
+}
+
+/// The bound is a share of what the contact pushes with now.
+#[inline(always)]
+fn solve_torsion<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, relax: bool) {
+    let w = i * item::NUM_WORKING + plan.working;
+    let contact = m.int(plan.items.int(i, item::EXTRA));
+    let push = m.get(m.int(plan.items.int(contact, item::IMPULSE)));
+    let bound = m.get(w + item::D_LOW) * push;
+    solve_between(plan, m, i, relax, -bound, bound);
+}
+
+/// One row whose impulse has bounds.
+#[inline(always)]
+fn solve_between<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, relax: bool, low: M::Num, high: M::Num) {
+    let w = i * item::NUM_WORKING + plan.working;
     let at = m.int(plan.items.int(i, item::IMPULSE));
     let [speed] = speeds::<M, 1>(plan, m, i);
     let before = m.get(at);
     let acts = m.num(0.5).lt(m.get(w + item::D_ACTIVE));
-    let wanted = relaxed(row(m, w, 0, relax), speed, before)
-        .clamp(m.get(w + item::D_LOW), m.get(w + item::D_HIGH));
+    let wanted = relaxed(row(m, w, 0, relax), speed, before).clamp(low, high);
     let after = M::Num::select(acts, wanted, before);
     m.set(at, after);
     apply::<M, 1>(plan, m, i, [after - before]);
+}
+
+/// Three rows at once, exactly: their block is factored already.
+#[inline(always)]
+fn solve_triple<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, relax: bool) {
+    let w = i * item::NUM_WORKING + plan.working;
+    let at = m.int(plan.items.int(i, item::IMPULSE));
+    let speed = speeds::<M, 3>(plan, m, i);
+    let before = each!(r => m.get(at + r));
+    let bias = if relax { item::D_RELAX } else { item::D_BIAS };
+    let rest = each!(r => {
+        let soft = m.get(w + (item::D_SOFTNESS + r));
+        -soft.mul_add(before[r], speed[r] + m.get(w + (bias + r)))
+    });
+    let pivot = each!(r => m.get(w + (item::D_INVERSE + r)));
+    let [l10, l20, l21] = each!(r => m.get(w + (item::D_RELAX_INVERSE + r)));
+    let y1 = rest[1] - l10 * rest[0];
+    let z = (rest[2] - l20 * rest[0] - l21 * y1) * pivot[2];
+    let y = y1 * pivot[1] - l21 * z;
+    let x = rest[0] * pivot[0] - l10 * y - l20 * z;
+    let change = [x, y, z];
+    for r in 0..3 {
+        m.set(at + r, before[r] + change[r]);
+    }
+    apply::<M, 3>(plan, m, i, change);
 }
 
 #[inline(always)]
@@ -116,9 +162,9 @@ fn solve_cone<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, relax: bool) {
     let w = i * item::NUM_WORKING + plan.working;
     let at = m.int(plan.items.int(i, item::IMPULSE));
     let acts = m.num(0.5).lt(m.get(w + item::D_ACTIVE));
-    let before: [M::Num; 3] = from_fn(|r| m.get(at + r));
-    let coupling: [M::Num; 3] = from_fn(|c| m.get(w + (item::D_COUPLING + c)));
-    let rows: [[M::Num; 3]; 3] = from_fn(|r| row(m, w, r, relax));
+    let before = each!(r => m.get(at + r));
+    let coupling = each!(c => m.get(w + (item::D_COUPLING + c)));
+    let rows = each!(r => row(m, w, r, relax));
     let mut speed = speeds::<M, 3>(plan, m, i);
     let mut now = before;
     match plan.options.law {
@@ -131,26 +177,86 @@ fn solve_cone<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, relax: bool) {
         }
         Law::Mujoco => {
             let stretched = along_ray(m, w, &rows, &coupling, speed, now);
-            let change: [M::Num; 3] = from_fn(|r| stretched[r] - now[r]);
-            let diagonal: [M::Num; 3] = from_fn(|r| m.get(w + (item::D_DIAGONAL + r)));
+            let change = each!(r => stretched[r] - now[r]);
+            let diagonal = each!(r => m.get(w + (item::D_DIAGONAL + r)));
             let product = block(&diagonal, &coupling, change);
-            speed = from_fn(|r| speed[r] + product[r]);
+            speed = each!(r => speed[r] + product[r]);
             now = stretched;
         }
     }
-    let u = relaxed(rows[1], speed[1], now[1]);
-    speed[2] = coupling[2].mul_add(u - now[1], speed[2]);
-    let v = relaxed(rows[2], speed[2], now[2]);
-    // The disc of friction.
     let limit = m.get(w + item::D_LOW) * now[0];
-    let length = u.mul_add(u, v * v).sqrt();
-    let scale = (limit / length.max(m.num(1e-30))).min(m.num(1.0));
-    let after = [now[0], u * scale, v * scale].map(|x| x);
-    let after: [M::Num; 3] = from_fn(|r| M::Num::select(acts, after[r], before[r]));
+    let slide = match plan.options.law {
+        Law::Soft { .. } => along_tangents(&rows, coupling[2], speed, now),
+        Law::Mujoco => {
+            let diagonal = each!(r in 2 => m.get(w + (item::D_DIAGONAL + 1 + r)) + rows[1 + r][1]);
+            inside_disc(&rows, diagonal, coupling[2], speed, now, limit)
+        }
+    };
+    let [u, v] = capped(slide, limit);
+    let after = [now[0], u, v];
+    let after = each!(r => M::Num::select(acts, after[r], before[r]));
     for r in 0..3 {
         m.set(at + r, after[r]);
     }
-    apply::<M, 3>(plan, m, i, from_fn(|r| after[r] - before[r]));
+    apply::<M, 3>(plan, m, i, each!(r => after[r] - before[r]));
+}
+
+/// Friction one tangent after the other, as if it had no bound.
+#[inline(always)]
+fn along_tangents<N: Num>(rows: &[[N; 3]; 3], coupling: N, speed: [N; 3], now: [N; 3]) -> [N; 2] {
+    let u = relaxed(rows[1], speed[1], now[1]);
+    let speed = coupling.mul_add(u - now[1], speed[2]);
+    [u, relaxed(rows[2], speed, now[2])]
+}
+
+/// A vector cut to a length.
+#[inline(always)]
+fn capped<N: Num>([u, v]: [N; 2], limit: N) -> [N; 2] {
+    let length = u.mul_add(u, v * v).sqrt();
+    let scale = (limit / length.max(N::of(1e-30))).min(N::one());
+    [u * scale, v * scale]
+}
+
+/// Friction that loses the most energy within the disc of radius `limit`: the smallest `λ >= 0` for which
+/// `(A + λ) x = -p` is within it, by Newton's method on `1/|x| - 1/limit` (as for trust regions: Moré and Sorensen,
+/// 1983), which comes from below and never overshoots.
+#[inline(always)]
+fn inside_disc<N: Num>(
+    rows: &[[N; 3]; 3],
+    diagonal: [N; 2],
+    coupling: N,
+    speed: [N; 3],
+    now: [N; 3],
+    limit: N,
+) -> [N; 2] {
+    let [a, c] = diagonal;
+    let p = each!(k in 2 => {
+        let [bias, softness, _] = rows[1 + k];
+        let gradient = softness.mul_add(now[1 + k], speed[1 + k] + bias);
+        let own = if k == 0 { a.mul_add(now[1], coupling * now[2]) } else { coupling.mul_add(now[1], c * now[2]) };
+        gradient - own
+    });
+    let tiny = N::of(1e-30);
+    let mut shift = N::zero();
+    let mut x = solve_pair([a, c], coupling, shift, [-p[0], -p[1]]);
+    for _ in 0..4 {
+        let squared = x[0].mul_add(x[0], x[1] * x[1]).max(tiny);
+        let length = squared.sqrt();
+        let back = solve_pair([a, c], coupling, shift, x);
+        let curvature = x[0].mul_add(back[0], x[1] * back[1]).max(tiny);
+        let step = (length / limit.max(tiny) - N::one()) * squared / curvature;
+        shift = shift + N::select(limit.lt(length), step, N::zero());
+        x = solve_pair([a, c], coupling, shift, [-p[0], -p[1]]);
+    }
+    x
+}
+
+/// `(A + shift)⁻¹ r` of a symmetric matrix of two rows.
+#[inline(always)]
+fn solve_pair<N: Num>([a, c]: [N; 2], coupling: N, shift: N, r: [N; 2]) -> [N; 2] {
+    let (a, c) = (a + shift, c + shift);
+    let inverse = N::one() / a.mul_add(c, -(coupling * coupling)).max(N::of(1e-30));
+    [(c * r[0] - coupling * r[1]) * inverse, (a * r[1] - coupling * r[0]) * inverse]
 }
 
 /// The symmetric block of a contact times a vector.
@@ -175,8 +281,8 @@ fn along_ray<M: Machine>(
     now: [M::Num; 3],
 ) -> [M::Num; 3] {
     let zero = m.num(0.0);
-    let diagonal: [M::Num; 3] = from_fn(|r| m.get(w + (item::D_DIAGONAL + r)) + rows[r][1]);
-    let gradient: [M::Num; 3] = from_fn(|r| rows[r][1].mul_add(now[r], speed[r] + rows[r][0]));
+    let diagonal = each!(r => m.get(w + (item::D_DIAGONAL + r)) + rows[r][1]);
+    let gradient = each!(r => rows[r][1].mul_add(now[r], speed[r] + rows[r][0]));
     let product = block(&diagonal, coupling, now);
     let dot = |a: [M::Num; 3], b: [M::Num; 3]| a[0].mul_add(b[0], a[1].mul_add(b[1], a[2] * b[2]));
     let curvature = dot(now, product);
