@@ -1,11 +1,12 @@
 //! Many environments in blocks of as many as a vector register holds, blocks over threads.
 
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use keiko_model::robot::RobotModel;
 use rayon::prelude::*;
 
-use crate::lane::{Lanes, Num};
+use crate::lane::Lanes;
 use crate::machine::Cpu;
 use crate::plan::{BuildError, Links, Parameters, Plan, StepOptions};
 use crate::step::{Begin, ControlStep, Observe};
@@ -18,7 +19,7 @@ pub struct Batch<L: Lanes> {
     reals: Vec<L::Scalar>,
     links: Links,
     num_envs: usize,
-    /// `[block][row]`.
+    /// `[block][row]`, at least one row.
     state: Vec<L>,
     parameters: Vec<L>,
     output: Vec<L>,
@@ -49,7 +50,7 @@ impl<L: Lanes> Batch<L> {
         let blocks = num_envs.div_ceil(L::WIDTH);
         let mut batch = Self {
             reals: plan.reals.iter().map(|&x| L::scalar(x)).collect(),
-            state: vec![L::zero(); blocks * plan.state_len],
+            state: vec![L::zero(); blocks * plan.state_len.max(1)],
             parameters: vec![L::zero(); blocks * plan.parameters_len],
             output: vec![L::zero(); blocks * plan.output_len],
             desks: Vec::new(),
@@ -60,8 +61,7 @@ impl<L: Lanes> Batch<L> {
         batch.provide_desks();
         let numbers = batch.numbers(model, &Parameters::default());
         let (qpos, qvel) = (model.reference_qpos(), vec![0.0; model.num_dofs()]);
-        // Lanes beyond the last environment are copies too: they must not diverge and slow the others down.
-        for env in 0..blocks * L::WIDTH {
+        for env in 0..num_envs {
             batch.set_parameters(env, &numbers);
             batch.reset(env, &qpos, &qvel);
         }
@@ -86,25 +86,42 @@ impl<L: Lanes> Batch<L> {
 
     /// Sets the parameters of an environment.
     pub fn set_parameters(&mut self, env: usize, numbers: &[f64]) {
-        set_column(&mut self.parameters, self.plan.parameters_len, env, 0, numbers);
+        for lane in self.lanes_of(env) {
+            set_column(&mut self.parameters, self.plan.parameters_len, lane, 0, numbers);
+        }
     }
 
-    /// Puts an environment at `qpos` `[nq]`, `qvel` `[nv]`, with no memory of the past.
+    /// Puts an environment at `qpos` `[nq]`, `qvel` `[nv]`, with no memory of the past and no fault.
     pub fn reset(&mut self, env: usize, qpos: &[f64], qvel: &[f64]) {
-        let len = self.plan.state_len;
-        set_column(&mut self.state, len, env, 0, &vec![0.0; len]);
-        set_column(&mut self.state, len, env, self.plan.qpos, qpos);
-        set_column(&mut self.state, len, env, self.plan.qvel, qvel);
+        let (stride, len) = (self.plan.state_len.max(1), self.plan.state_len);
+        for lane in self.lanes_of(env) {
+            fill_column(&mut self.state[..], stride, lane, 0..len, 0.0);
+            set_column(&mut self.state, stride, lane, self.plan.qpos, qpos);
+            set_column(&mut self.state, stride, lane, self.plan.qvel, qvel);
+            set_column(&mut self.output, self.plan.output_len, lane, 0, &[0.0]);
+        }
+    }
+
+    /// Marks an environment as broken with a cause of [`Plan::fault`]: it stays as it is until its next reset.
+    pub fn set_fault(&mut self, env: usize, cause: f64) {
+        set_column(&mut self.output, self.plan.output_len, env, 0, &[cause]);
+    }
+
+    /// An environment, and behind the last one the lanes that nobody asks for: they are copies of it, so that they
+    /// do not go ways of their own, which would cost time.
+    fn lanes_of(&self, env: usize) -> Range<usize> {
+        let end = if env + 1 == self.num_envs { self.num_envs.next_multiple_of(L::WIDTH) } else { env + 1 };
+        env..end
     }
 
     /// One number of the state of an environment.
     pub fn state(&self, row: usize, env: usize) -> L::Scalar {
-        get(&self.state, self.plan.state_len, env, row)
+        get(&self.state, self.plan.state_len.max(1), env, row)
     }
 
     /// Changes one number of the state of an environment.
     pub fn set_state(&mut self, row: usize, env: usize, value: f64) {
-        set_column(&mut self.state, self.plan.state_len, env, row, &[value]);
+        set_column(&mut self.state, self.plan.state_len.max(1), env, row, &[value]);
     }
 
     /// One number of the output of an environment; `row` counts from [`Plan::fault`].
@@ -114,32 +131,103 @@ impl<L: Lanes> Batch<L> {
 
     /// Copies a row of the state over all environments into `to` `[num_envs]`.
     pub fn copy_state(&self, row: usize, to: &mut [L::Scalar]) {
-        copy_row(&self.state, self.plan.state_len, row, to);
+        copy_row(&self.state, self.plan.state_len.max(1), row, to, |x| x);
     }
 
     /// Copies a row of the output, counted from [`Plan::fault`], over all environments into `to` `[num_envs]`.
     pub fn copy_output(&self, row: usize, to: &mut [L::Scalar]) {
-        copy_row(&self.output, self.plan.output_len, row, to);
+        copy_row(&self.output, self.plan.output_len, row, to, |x| x);
+    }
+
+    /// Copies a row, rounded to `f32`, over all environments into `to` `[num_envs]`.
+    pub fn copy_single(&self, part: Part, row: usize, to: &mut [f32]) {
+        let (rows, stride) = self.part(part);
+        copy_row(rows, stride, row, to, |x| x.into() as f32);
+    }
+
+    /// One number, exactly.
+    pub fn number(&self, part: Part, row: usize, env: usize) -> f64 {
+        let (rows, stride) = self.part(part);
+        get(rows, stride, env, row).into()
+    }
+
+    /// Changes a row over all environments: what [`Batch::number`] gave, one an environment `[num_envs]`.
+    pub fn restore(&mut self, part: Part, row: usize, from: impl Iterator<Item = f64>) {
+        for (env, value) in from.enumerate().take(self.num_envs) {
+            for lane in self.lanes_of(env) {
+                let (rows, stride) = match part {
+                    Part::State => (&mut self.state, self.plan.state_len.max(1)),
+                    Part::Parameters => (&mut self.parameters, self.plan.parameters_len),
+                    Part::Output => (&mut self.output, self.plan.output_len),
+                };
+                set_column(rows, stride, lane, row, &[value]);
+            }
+        }
+    }
+
+    fn part(&self, part: Part) -> (&[L], usize) {
+        match part {
+            Part::State => (&self.state, self.plan.state_len.max(1)),
+            Part::Parameters => (&self.parameters, self.plan.parameters_len),
+            Part::Output => (&self.output, self.plan.output_len),
+        }
     }
 
     /// One control step of all environments under `control` `[nu, num_envs]`. An environment whose state is unusable
-    /// afterwards keeps the one from before; its fault row says so.
+    /// afterwards keeps the one from before; its fault row says so, and it rests until its next reset.
     pub fn step(&mut self, control: &[L::Scalar]) {
         let num_envs = self.num_envs;
-        self.each_block(true, |plan, machine, block| {
+        self.each_block(|plan, machine, block, state, output| {
             for a in 0..plan.actuators.len {
                 let row = &control[a * num_envs..(a + 1) * num_envs];
                 machine.memory[plan.control + a] = chunk::<L>(row, block * L::WIDTH);
             }
             L::call::<ControlStep>(plan, machine);
+            let (before, now) = (output[0], machine.memory[plan.fault]);
+            let rests = L::of(0.5).lt(before);
+            let fault = L::select(rests, before, now);
+            let usable = fault.lt(L::of(0.5));
+            let kept = |new: L, old: L| L::select(usable, new, old);
+            for (old, &new) in state.iter_mut().zip(&machine.memory[..plan.state_len]) {
+                *old = kept(new, *old);
+            }
+            let new = &machine.memory[plan.fault..][..plan.output_len];
+            for (old, &new) in output.iter_mut().zip(new) {
+                *old = kept(new, *old);
+            }
+            output[0] = fault;
         });
     }
 
     /// Fills the output from the state, with forces of zero.
     pub fn observe(&mut self) {
-        self.each_block(false, |plan, machine, _| {
+        let rows = 1..self.plan.output_len;
+        self.each_block(|plan, machine, _, _, output| {
             L::call::<Begin>(plan, machine);
             L::call::<Observe>(plan, machine);
+            output[rows.clone()].copy_from_slice(&machine.memory[plan.fault..][rows.clone()]);
+        });
+    }
+
+    /// The same for some rows, counted from [`Plan::fault`], of the environments with `mask[env]`; all other numbers
+    /// stay.
+    pub fn observe_some(&mut self, mask: &[bool], rows: Range<usize>) {
+        self.each_block(|plan, machine, block, _, output| {
+            let first = block * L::WIDTH;
+            let mask = &mask[first.min(mask.len())..(first + L::WIDTH).min(mask.len())];
+            if !mask.contains(&true) {
+                return;
+            }
+            let mut chosen = [L::scalar(0.0); MAX_WIDTH];
+            for (to, _) in chosen.iter_mut().zip(mask).filter(|(_, chosen)| **chosen) {
+                *to = L::scalar(1.0);
+            }
+            let chosen = L::of(0.5).lt(L::read(&chosen));
+            L::call::<Begin>(plan, machine);
+            L::call::<Observe>(plan, machine);
+            for row in rows.clone() {
+                output[row] = L::select(chosen, machine.memory[plan.fault + row], output[row]);
+            }
         });
     }
 
@@ -149,7 +237,7 @@ impl<L: Lanes> Batch<L> {
         }
     }
 
-    fn each_block(&mut self, moves: bool, work: impl Fn(&Plan, &mut Cpu<'_, L>, usize) + Sync) {
+    fn each_block(&mut self, work: impl Fn(&Plan, &mut Cpu<'_, L>, usize, &mut [L], &mut [L]) + Sync) {
         self.provide_desks();
         let Self { plan, reals, state, parameters, output, desks, .. } = self;
         state
@@ -159,25 +247,27 @@ impl<L: Lanes> Batch<L> {
             .enumerate()
             .for_each(|(block, ((state, parameters), output))| {
                 let desk = rayon::current_thread_index().map_or(0, |thread| thread + 1);
-                let mut desk =
-                    desks[desk % desks.len()].lock().unwrap_or_else(PoisonError::into_inner);
+                let mut desk = desks[desk % desks.len()].lock().unwrap_or_else(PoisonError::into_inner);
                 let Desk { memory, counts } = &mut *desk;
-                memory[..plan.state_len].copy_from_slice(state);
+                memory[..plan.state_len].copy_from_slice(&state[..plan.state_len]);
                 let mut machine = Cpu { memory, parameters, reals, ints: &plan.ints, counts };
-                work(plan, &mut machine, block);
-                let usable = memory[plan.fault].lt(L::of(0.5));
-                let kept = |new: L, old: L| L::select(usable, new, old);
-                if moves {
-                    for (old, &new) in state.iter_mut().zip(memory.iter()) {
-                        *old = kept(new, *old);
-                    }
-                }
-                for (k, old) in output.iter_mut().enumerate() {
-                    let new = memory[plan.fault + k];
-                    *old = if k == 0 { new } else { kept(new, *old) };
-                }
+                work(plan, &mut machine, block, state, output);
             });
     }
+}
+
+/// The widest lanes.
+const MAX_WIDTH: usize = 16;
+
+/// What a batch holds of each environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Kept from step to step, [`Plan::state_len`] rows.
+    State,
+    /// Set at the reset, [`Plan::parameters_len`] rows.
+    Parameters,
+    /// What the last step said, [`Plan::output_len`] rows.
+    Output,
 }
 
 /// [`Lanes::WIDTH`] numbers of a row from environment `first` on; environments beyond the last repeat it.
@@ -185,7 +275,7 @@ fn chunk<L: Lanes>(row: &[L::Scalar], first: usize) -> L {
     if first + L::WIDTH <= row.len() {
         return L::read(&row[first..]);
     }
-    let mut padded = [L::Scalar::default(); 16];
+    let mut padded = [L::Scalar::default(); MAX_WIDTH];
     for (k, to) in padded.iter_mut().enumerate() {
         *to = row[(first + k).min(row.len() - 1)];
     }
@@ -194,7 +284,7 @@ fn chunk<L: Lanes>(row: &[L::Scalar], first: usize) -> L {
 
 fn set_column<L: Lanes>(rows: &mut [L], len: usize, env: usize, first: usize, values: &[f64]) {
     let (block, lane) = (env / L::WIDTH, env % L::WIDTH);
-    let mut buffer = [L::Scalar::default(); 16];
+    let mut buffer = [L::Scalar::default(); MAX_WIDTH];
     for (row, &value) in rows[block * len + first..].iter_mut().zip(values) {
         row.write(&mut buffer);
         buffer[lane] = L::scalar(value);
@@ -202,21 +292,34 @@ fn set_column<L: Lanes>(rows: &mut [L], len: usize, env: usize, first: usize, va
     }
 }
 
+fn fill_column<L: Lanes>(rows: &mut [L], len: usize, env: usize, range: Range<usize>, value: f64) {
+    let (block, lane) = (env / L::WIDTH, env % L::WIDTH);
+    let mut buffer = [L::Scalar::default(); MAX_WIDTH];
+    for row in &mut rows[block * len..][range] {
+        row.write(&mut buffer);
+        buffer[lane] = L::scalar(value);
+        *row = L::read(&buffer);
+    }
+}
+
 fn get<L: Lanes>(rows: &[L], len: usize, env: usize, row: usize) -> L::Scalar {
-    let mut buffer = [L::Scalar::default(); 16];
+    let mut buffer = [L::Scalar::default(); MAX_WIDTH];
     rows[env / L::WIDTH * len + row].write(&mut buffer);
     buffer[env % L::WIDTH]
 }
 
-fn copy_row<L: Lanes>(rows: &[L], len: usize, row: usize, to: &mut [L::Scalar]) {
-    let mut buffer = [L::Scalar::default(); 16];
+fn copy_row<L: Lanes, T: Copy>(
+    rows: &[L],
+    len: usize,
+    row: usize,
+    to: &mut [T],
+    convert: impl Fn(L::Scalar) -> T,
+) {
+    let mut buffer = [L::Scalar::default(); MAX_WIDTH];
     for (block, to) in to.chunks_mut(L::WIDTH).enumerate() {
-        let lanes = rows[block * len + row];
-        if to.len() == L::WIDTH {
-            lanes.write(to);
-        } else {
-            lanes.write(&mut buffer);
-            to.copy_from_slice(&buffer[..to.len()]);
+        rows[block * len + row].write(&mut buffer);
+        for (to, &from) in to.iter_mut().zip(&buffer) {
+            *to = convert(from);
         }
     }
 }

@@ -145,3 +145,18 @@ pub trait Executor: Send + Sync {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("snapshot refused: {0}")]
 pub struct SnapshotError(pub String);
+
+/// Something that an executor leaves out or approximates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsupported {
+    /// Kind and name.
+    pub element: String,
+    /// What is left out.
+    pub what: String,
+}
+
+impl Unsupported {
+    pub(crate) fn new(element: String, what: &str) -> Self {
+        Self { element, what: what.to_owned() }
+    }
+}

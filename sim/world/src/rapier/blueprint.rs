@@ -83,7 +83,7 @@ pub(crate) fn to_rapier(pose: Pose) -> rp::Pose {
 
 impl Blueprint {
     pub fn new(model: &RobotModel, options: &PhysicsOptions) -> Result<Self, BuildError> {
-        options.check()?;
+        options.check().map_err(|what| BuildError::new("physics options", what))?;
         let unsupported = check_support(model)?;
         let links = Links::new(model)?;
         let pairs = PairTable::new(model, &links);

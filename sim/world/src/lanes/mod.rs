@@ -1,0 +1,12 @@
+//! The lanes executor: the batched engine, as many environments in a vector register as the processor holds.
+//!
+//! The engine is `keiko_dynamics`. Here is what an executor adds: the width of this processor, parameters and delays of
+//! each environment, faults, snapshots, and the columns of the batch state.
+
+mod core;
+mod delay;
+mod executor;
+mod snapshot;
+mod support;
+
+pub use executor::{LanesExecutor, Width};
