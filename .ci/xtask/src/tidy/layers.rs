@@ -31,21 +31,38 @@ const LAYERS: &[Layer] = &[
         must_not_name: &[],
     },
     Layer {
-        name: "keiko-world",
+        name: "keiko-dynamics",
         may_use: &["keiko-model"],
+        must_not_reach: &[
+            "bevy_ecs", "rapier3d", "wgpu*", "naga*", "burn*", "cubecl*", "cubek*", "egui*", "eframe",
+            "winit", "pyo3*",
+        ],
+        must_not_name: &[],
+    },
+    Layer {
+        name: "keiko-world",
+        may_use: &["keiko-dynamics", "keiko-model"],
         must_not_reach: GPU_AND_LEARNING,
         must_not_name: &[],
     },
     Layer {
         name: "keiko-env",
-        may_use: &["keiko-model", "keiko-world"],
+        may_use: &["keiko-dynamics", "keiko-model", "keiko-world"],
         must_not_reach: GPU_AND_LEARNING,
         must_not_name: &["rapier3d"],
     },
     Layer {
         name: "keiko-testkit",
-        may_use: &["keiko-model", "keiko-world", "keiko-env"],
+        may_use: &["keiko-dynamics", "keiko-model", "keiko-world", "keiko-env"],
         must_not_reach: GPU_AND_LEARNING,
+        must_not_name: &[],
+    },
+    Layer {
+        name: "keiko-gpu",
+        may_use: &[],
+        must_not_reach: &[
+            "rapier3d", "bevy_ecs", "burn*", "cubecl*", "cubek*", "egui*", "eframe", "winit", "pyo3*",
+        ],
         must_not_name: &[],
     },
     Layer {
@@ -63,13 +80,27 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "keiko-cli",
-        may_use: &["keiko-env", "keiko-model", "keiko-policy", "keiko-train", "keiko-world"],
+        may_use: &[
+            "keiko-dynamics",
+            "keiko-env",
+            "keiko-model",
+            "keiko-policy",
+            "keiko-train",
+            "keiko-world",
+        ],
         must_not_reach: SCREEN_AND_PYTHON,
         must_not_name: &["rapier3d"],
     },
     Layer {
         name: "keiko",
-        may_use: &["keiko-env", "keiko-model", "keiko-policy", "keiko-train", "keiko-world"],
+        may_use: &[
+            "keiko-dynamics",
+            "keiko-env",
+            "keiko-model",
+            "keiko-policy",
+            "keiko-train",
+            "keiko-world",
+        ],
         must_not_reach: SCREEN_AND_PYTHON,
         must_not_name: &["rapier3d", "bevy_ecs", "burn*", "wgpu*"],
     },

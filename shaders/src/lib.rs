@@ -1,0 +1,56 @@
+//! The GPU floor: opens one device, checks kernels with naga, runs them on arrays `[row * num_envs + env]`.
+//!
+//! Nothing here knows what a kernel computes. Whoever has a device already (the learner makes one) lends it:
+//! [`Gpu`] is three handles that clone for free.
+
+mod device;
+mod kernel;
+mod validate;
+
+pub use device::{Gpu, adapters};
+pub use kernel::{Access, Binding, Kernel, Source};
+pub use validate::validate;
+pub use wgpu;
+
+/// What can go wrong between a kernel's text and its results.
+#[derive(Debug, thiserror::Error)]
+pub enum GpuError {
+    /// No driver offers an adapter.
+    #[error("no GPU adapter; software Vulkan is one too (Debian package mesa-vulkan-drivers)")]
+    NoAdapter,
+    /// The adapter refuses to open.
+    #[error("{adapter} cannot be opened: {source}")]
+    Device {
+        /// Its name.
+        adapter: String,
+        /// The driver's reason.
+        source: wgpu::RequestDeviceError,
+    },
+    /// The text is not WGSL, or not valid.
+    #[error("the kernel is not valid WGSL: {0}")]
+    Invalid(String),
+    /// The text is valid, but does not fit its bindings or this device.
+    #[error("the kernel does not fit its bindings or this device: {0}")]
+    Misfit(String),
+    /// An array of another length than its binding.
+    #[error("binding `{binding}` has {expected} elements, not {found}")]
+    Length {
+        /// The binding.
+        binding: String,
+        /// Elements that it has.
+        expected: usize,
+        /// Elements of the array given.
+        found: usize,
+    },
+    /// No such binding.
+    #[error("no binding `{found}`; there are {known}")]
+    Binding {
+        /// The name given.
+        found: String,
+        /// The names that there are.
+        known: String,
+    },
+    /// The device stopped answering.
+    #[error("the device does not answer: {0}")]
+    Lost(String),
+}
