@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::lane::Lanes;
 use crate::machine::Cpu;
 use crate::plan::{BuildError, Links, Parameters, Plan, StepOptions};
-use crate::step::{Begin, ControlStep, Observe};
+use crate::step::{ControlStep, Observe};
 
 /// A batch of environments of one model, all rows `[row, num_envs]`, environment fastest.
 ///
@@ -203,7 +203,6 @@ impl<L: Lanes> Batch<L> {
     pub fn observe(&mut self) {
         let rows = 1..self.plan.output_len;
         self.each_block(|plan, machine, _, _, output| {
-            L::call::<Begin>(plan, machine);
             L::call::<Observe>(plan, machine);
             output[rows.clone()].copy_from_slice(&machine.memory[plan.fault..][rows.clone()]);
         });
@@ -223,7 +222,6 @@ impl<L: Lanes> Batch<L> {
                 *to = L::scalar(1.0);
             }
             let chosen = L::of(0.5).lt(L::read(&chosen));
-            L::call::<Begin>(plan, machine);
             L::call::<Observe>(plan, machine);
             for row in rows.clone() {
                 output[row] = L::select(chosen, machine.memory[plan.fault + row], output[row]);

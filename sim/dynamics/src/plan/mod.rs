@@ -11,6 +11,7 @@ mod notes;
 mod options;
 mod pairs;
 mod parameters;
+mod sensors;
 mod springs;
 mod table;
 mod ties;
@@ -27,6 +28,7 @@ pub use links::{LinkInertia, Links};
 pub use options::{Law, StepOptions};
 pub use pairs::{ContactParameters, Pair, pairs};
 pub use parameters::Parameters;
+pub use sensors::sensor;
 pub use springs::spring;
 pub use table::{Places, Table, Tables};
 pub use ties::{Ties, tie};
@@ -82,6 +84,10 @@ pub struct Plan {
     pub num_touches: usize,
     /// Which are the others.
     pub ties: Ties,
+    /// Sensors.
+    pub sensors: Table,
+    /// How many of them are accelerometers.
+    pub num_accelerometers: usize,
     /// What the step leaves out or approximates: element, and what of it.
     pub notes: Vec<(String, String)>,
     /// Geoms of the model that each contact is between.
@@ -118,11 +124,19 @@ pub struct Plan {
     pub actuator_force: usize,
     /// Output: contact force on each body, mean over the control step, world axes `[3 nb]` \[N\].
     pub contact_force: usize,
+    /// Output: values of the sensors, in model order `[ns]`.
+    pub sensed: usize,
     /// Numbers of the output.
     pub output_len: usize,
 
     /// Work: sum over substeps of the contact impulse on each body `[3 nb]`, world axes.
     pub contact_impulse: usize,
+    /// Work: sum over substeps of the normal impulses on each body `[nb]`, where a sensor feels them.
+    pub touch: usize,
+    /// Numbers of [`Plan::touch`].
+    pub touch_len: usize,
+    /// Work: velocities of the accelerometers when the last physics step began `[3 accelerometers]`.
+    pub remembered: usize,
     /// Work: `world_from_link` rotations `[9 links]`.
     pub rotation: usize,
     /// Work: link origins from the origin of their tree `[3 links]`.
@@ -230,6 +244,8 @@ impl Plan {
             geoms: contacts.geoms,
             pairs: contacts.pairs,
             routines: contacts.routines,
+            sensors: Table::default(),
+            num_accelerometers: sensors::num_accelerometers(model),
             springs: tables.add(&springs::records(model)),
             items: Table::default(),
             num_contacts,
@@ -252,8 +268,12 @@ impl Plan {
             body_angular: memory.take(3 * nb),
             actuator_force: memory.take(nu),
             contact_force: memory.take(3 * nb),
-            output_len: 1 + 16 * nb + nu,
+            sensed: memory.take(model.num_sensor_values()),
+            output_len: 1 + 16 * nb + nu + model.num_sensor_values(),
             contact_impulse: memory.take(3 * nb),
+            touch_len: if sensors::feels(model) { nb } else { 0 },
+            touch: 0,
+            remembered: 0,
             rotation: memory.take(9 * nl),
             position: memory.take(3 * nl),
             origin: memory.take(3 * links.num_trees),
@@ -289,6 +309,17 @@ impl Plan {
             ints: Vec::new(),
             reals: Vec::new(),
         };
+        plan.touch = memory.take(plan.touch_len);
+        plan.remembered = memory.take(3 * plan.num_accelerometers);
+        let from = sensors::Sources {
+            qpos,
+            qvel,
+            actuator_force: plan.actuator_force,
+            contact_force: plan.contact_force,
+            touch: plan.touch,
+            time: options.timestep * options.decimation as f64,
+        };
+        plan.sensors = sensors::add(&mut tables, model, &links, &from);
         let first_row = memory.take(rows.0);
         for (ints, _) in &mut items {
             ints[item::ROWS] += first_row;

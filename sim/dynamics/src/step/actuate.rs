@@ -125,7 +125,7 @@ fn force<M: Machine>(
 }
 
 #[inline(always)]
-fn tendon_state<M: Machine>(plan: &Plan, m: &mut M, t: M::Int) -> (M::Num, M::Num) {
+pub(super) fn tendon_state<M: Machine>(plan: &Plan, m: &mut M, t: M::Int) -> (M::Num, M::Num) {
     let (mut length, mut speed) = (m.var(m.num(0.0)), m.var(m.num(0.0)));
     let count = m.int(plan.tendons.int(t, tendon::NUM_TERMS));
     let dofs = m.int(plan.tendons.int(t, tendon::DOFS));

@@ -8,6 +8,7 @@ mod integrate;
 mod kinematics;
 mod report;
 mod rows;
+mod sense;
 mod solve;
 mod springs;
 mod ties;
@@ -21,6 +22,7 @@ pub use integrate::{Integrate, Settle};
 pub use kinematics::Kinematics;
 pub use report::Report;
 pub use rows::ContactRows;
+pub use sense::{Remember, Sense};
 pub use solve::{Relax, Solve};
 pub use ties::Ties;
 
@@ -44,6 +46,9 @@ impl Phase for Begin {
         for b in m.range(0, 3 * plan.num_bodies) {
             m.set(b + plan.contact_impulse, m.num(0.0));
         }
+        for b in m.range(0, plan.touch_len) {
+            m.set(b + plan.touch, m.num(0.0));
+        }
     }
 }
 
@@ -65,6 +70,12 @@ impl Phase for Tally {
                 let b = m.int(plan.items.int(i, item::BODY_B)) * 3 + plan.contact_impulse;
                 m.set3(a, m.get3(a) - push);
                 m.set3(b, m.get3(b) + push);
+                if plan.touch_len > 0 {
+                    let a = m.int(plan.items.int(i, item::BODY_A)) + plan.touch;
+                    let b = m.int(plan.items.int(i, item::BODY_B)) + plan.touch;
+                    m.set(a, m.get(a) + impulse.x);
+                    m.set(b, m.get(b) + impulse.x);
+                }
             }
         }
     }
@@ -77,29 +88,46 @@ impl Phase for ControlStep {
     #[inline(always)]
     fn run<M: Machine>(plan: &Plan, m: &mut M) {
         m.call::<Begin>(plan);
-        for _ in m.range(0, plan.options.decimation * plan.options.substeps) {
-            substep(plan, m);
+        for k in m.range(0, plan.options.decimation * plan.options.substeps) {
+            substep(plan, m, k);
         }
-        m.call::<Observe>(plan);
+        m.call::<Kinematics>(plan);
+        m.call::<Velocities>(plan);
+        m.call::<Report>(plan);
+        if plan.sensors.len > 0 {
+            m.call::<Sense>(plan);
+        }
     }
 }
 
-/// Output rows from the state alone; the sums of the last control step stay.
+/// Output rows from the state alone, with forces of zero and bodies that do not accelerate.
 pub struct Observe;
 
 impl Phase for Observe {
     #[inline(always)]
     fn run<M: Machine>(plan: &Plan, m: &mut M) {
+        m.call::<Begin>(plan);
         m.call::<Kinematics>(plan);
         m.call::<Velocities>(plan);
         m.call::<Report>(plan);
+        if plan.sensors.len > 0 {
+            m.call::<Remember>(plan);
+            m.call::<Sense>(plan);
+        }
     }
 }
 
 #[inline(always)]
-fn substep<M: Machine>(plan: &Plan, m: &mut M) {
+fn substep<M: Machine>(plan: &Plan, m: &mut M, k: M::Int) {
     m.call::<Kinematics>(plan);
     m.call::<Outward>(plan);
+    if plan.num_accelerometers > 0 {
+        // Accelerations are means over the last physics step.
+        let first = (plan.options.decimation - 1) * plan.options.substeps;
+        if let Some(_then) = m.when(m.equal(k, first)) {
+            m.call::<Remember>(plan);
+        }
+    }
     m.call::<Inward>(plan);
     m.call::<Actuate>(plan);
     m.call::<Factor>(plan);
