@@ -7,10 +7,11 @@ use bevy_ecs::prelude::*;
 use keiko_model::TaskSpec;
 use keiko_model::compose::Scene;
 use keiko_model::error::{Error, ErrorKind};
-use keiko_world::rapier::{PhysicsOptions, RapierExecutor};
+use keiko_model::task::{PhysicsEngine, PhysicsLaw};
+use keiko_world::engine::{self, EngineChoice};
 use keiko_world::replay::{ReplayInfo, ReplayRing, write_replay};
 use keiko_world::schedule::{Control, Faults, Phase, Physics, ResetMask};
-use keiko_world::{BatchState, EnvParameters, Field, Simulation, SnapshotError};
+use keiko_world::{BatchState, ContactLaw, EnvParameters, Field, PhysicsOptions, Simulation, SnapshotError};
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{EnvSpec, StepOutput, VecEnv};
@@ -31,11 +32,13 @@ pub struct EnvOptions {
     /// Index over the whole run of the first environment: environment `i` of this batch draws what
     /// environment `first_env + i` of one large batch draws.
     pub first_env: u32,
+    /// What steps the physics; what the scene says when absent.
+    pub physics: Option<EngineChoice>,
 }
 
 impl Default for EnvOptions {
     fn default() -> Self {
-        Self { num_envs: 1, seed: 0, threads: None, replay_dir: None, first_env: 0 }
+        Self { num_envs: 1, seed: 0, threads: None, replay_dir: None, first_env: 0, physics: None }
     }
 }
 
@@ -58,6 +61,7 @@ pub struct TaskEnv {
     pool: Option<Arc<rayon::ThreadPool>>,
     scene: Scene,
     notes: Vec<String>,
+    engine: String,
 }
 
 impl TaskEnv {
@@ -82,10 +86,11 @@ impl TaskEnv {
             return Err(refuse(ErrorKind::Value, "a batch of 0 environments".to_owned()));
         }
         let rules = Rules::bind(task, &scene, options.num_envs)?;
-        let executor = RapierExecutor::new(&scene.model, options.num_envs, physics_options(task))
+        let choice = options.physics.unwrap_or_else(|| engine_choice(task));
+        let engine = engine::build(&scene.model, options.num_envs, &physics_options(task), choice)
             .map_err(|error| refuse(ErrorKind::Unsupported, error.to_string()))?;
         let notes =
-            executor.unsupported().iter().map(|note| format!("{}: {}", note.element, note.what)).collect();
+            engine.unsupported.iter().map(|note| format!("{}: {}", note.element, note.what)).collect();
         let pool = match options.threads {
             Some(threads) => Some(Arc::new(
                 rayon::ThreadPoolBuilder::new()
@@ -95,7 +100,7 @@ impl TaskEnv {
             )),
             None => None,
         };
-        let mut simulation = Simulation::new(Arc::new(scene.model.clone()), Box::new(executor));
+        let mut simulation = Simulation::new(Arc::new(scene.model.clone()), engine.executor);
         simulation.world.insert_resource(Actions(Field::zeros(rules.spec.actions.len(), options.num_envs)));
         simulation.world.insert_resource(replay_to(task, &scene, options));
         simulation.world.insert_resource(Episodes::new(rules, task, &scene, options.seed, options.first_env));
@@ -104,7 +109,7 @@ impl TaskEnv {
             (judge, restart).chain().in_set(Phase::Reward),
             observe.in_set(Phase::Observe),
         ));
-        let mut env = Self { simulation, pool, scene, notes };
+        let mut env = Self { simulation, pool, scene, notes, engine: engine.reason };
         env.reset(None);
         Ok(env)
     }
@@ -132,6 +137,19 @@ impl TaskEnv {
     /// Factors that are drawn for each environment.
     pub fn parameters(&self) -> &EnvParameters {
         self.simulation.world.resource::<EnvParameters>()
+    }
+
+    /// What steps the physics, and why: `lanes (16 environments at once)`.
+    pub fn engine(&self) -> &str {
+        &self.engine
+    }
+
+    /// What steps the physics: the name that a scene's `physics.engine` gives it.
+    pub fn engine_choice(&self) -> PhysicsEngine {
+        match self.simulation.world.resource::<Physics>().0.name() {
+            "lanes" => PhysicsEngine::Lanes,
+            _ => PhysicsEngine::Rapier,
+        }
     }
 
     /// What the robot file or the physics leaves out or approximates, for people.
@@ -239,6 +257,14 @@ fn within<T: Send>(pool: Option<&rayon::ThreadPool>, work: impl FnOnce() -> T + 
     }
 }
 
+fn engine_choice(task: &TaskSpec) -> EngineChoice {
+    match task.physics.engine {
+        PhysicsEngine::Auto => EngineChoice::Auto,
+        PhysicsEngine::Lanes => EngineChoice::Lanes,
+        PhysicsEngine::Rapier => EngineChoice::Rapier,
+    }
+}
+
 fn physics_options(task: &TaskSpec) -> PhysicsOptions {
     PhysicsOptions {
         timestep: task.physics.timestep as f32,
@@ -246,6 +272,11 @@ fn physics_options(task: &TaskSpec) -> PhysicsOptions {
         solver_iterations: task.physics.solver_iterations as usize,
         contact_frequency: task.physics.contact_frequency as f32,
         max_velocity: task.physics.max_speed as f32,
+        law: match task.physics.law {
+            PhysicsLaw::Soft => ContactLaw::Soft,
+            PhysicsLaw::Mujoco => ContactLaw::Mujoco,
+        },
+        sweeps: task.physics.sweeps as usize,
         ..PhysicsOptions::default()
     }
 }

@@ -1,6 +1,7 @@
 //! The world: a bevy_ecs map of a scene, and executors that step many copies of it.
 
 pub mod components;
+pub mod engine;
 pub mod executor;
 pub mod field;
 pub mod kinematics;
@@ -13,6 +14,7 @@ pub mod schedule;
 pub mod simulation;
 pub mod verify;
 
+pub use engine::EngineChoice;
 pub use executor::{BatchState, EnvParameters, Executor, Fault, FaultCause, SnapshotError, Unsupported};
 pub use field::Field;
 pub use lanes::LanesExecutor;

@@ -25,7 +25,7 @@ pub use randomize::{Randomization, RandomizationTerm};
 pub use reward::{Kernel, Reward, RewardTerm};
 pub use scene::{
     Action, ActionKind, ActionOffset, ActionTargets, ActuatorGroup, Command, Episode, Initial, InitialPose,
-    Physics, Prop, PropShape, RobotSpec, Servo,
+    Physics, PhysicsEngine, PhysicsLaw, Prop, PropShape, RobotSpec, Servo,
 };
 pub use schema::schema;
 pub use table::Table;

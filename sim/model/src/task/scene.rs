@@ -169,6 +169,37 @@ pub struct Physics {
     /// Speed beyond which an environment counts as diverged \[m/s, rad/s\].
     #[schemars(range(min = 1.0))]
     pub max_speed: f64,
+    /// What steps it.
+    pub engine: PhysicsEngine,
+    /// Softness of contacts and limits; the rapier engine knows `soft` alone.
+    pub law: PhysicsLaw,
+    /// Sweeps of the constraint solver in an iteration; the rapier engine always makes one.
+    #[schemars(range(min = 1, max = 1000))]
+    pub sweeps: u32,
+}
+
+/// What steps the physics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PhysicsEngine {
+    /// The batched engine where it can step all of the scene, else rapier.
+    #[default]
+    Auto,
+    /// The batched engine: many environments in a vector register.
+    Lanes,
+    /// One rapier world an environment.
+    Rapier,
+}
+
+/// How contacts and limits give way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PhysicsLaw {
+    /// Stiff, the same for all.
+    #[default]
+    Soft,
+    /// As the robot file says for each, in MuJoCo's terms.
+    Mujoco,
 }
 
 impl Default for Physics {
@@ -179,6 +210,9 @@ impl Default for Physics {
             solver_iterations: 4,
             contact_frequency: 240.0,
             max_speed: 1000.0,
+            engine: PhysicsEngine::Auto,
+            law: PhysicsLaw::Soft,
+            sweeps: 2,
         }
     }
 }

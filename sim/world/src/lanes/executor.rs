@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::core::{Core, Typed};
 use super::delay::DelayLine;
-use super::{snapshot, support};
+use super::snapshot;
 use crate::executor::{BatchState, EnvParameters, Executor, Fault, FaultCause, SnapshotError, Unsupported};
 use crate::field::Field;
 use crate::options::{ContactLaw, PhysicsOptions};
@@ -76,11 +76,11 @@ impl LanesExecutor {
         let core = core(model, num_envs, step, width)?;
         Ok(Self {
             identity: core.numbers(model, &Parameters::default()),
+            unsupported: notes(model, core.plan()),
             core,
             delay: DelayLine::new(num_envs),
             steps: vec![0; num_envs],
             faults: vec![0.0; num_envs],
-            unsupported: support::notes(model),
             model: model.clone(),
             options,
         })
@@ -135,7 +135,7 @@ impl LanesExecutor {
     fn publish(&self, mask: Option<&[bool]>, state: &mut BatchState) {
         let plan = self.core.plan();
         let first = plan.fault;
-        let fields: [(&mut Field, Part, usize); 8] = [
+        let fields: [(&mut Field, Part, usize); 9] = [
             (&mut state.qpos, Part::State, plan.qpos),
             (&mut state.qvel, Part::State, plan.qvel),
             (&mut state.body_position, Part::Output, plan.body_position - first),
@@ -144,6 +144,7 @@ impl LanesExecutor {
             (&mut state.body_angular_velocity, Part::Output, plan.body_angular - first),
             (&mut state.actuator_force, Part::Output, plan.actuator_force - first),
             (&mut state.contact_force, Part::Output, plan.contact_force - first),
+            (&mut state.sensors, Part::Output, plan.sensed - first),
         ];
         for (field, part, row) in fields {
             copy_rows(&*self.core, part, row, mask, field);
@@ -162,6 +163,16 @@ impl LanesExecutor {
         }
         faults
     }
+}
+
+/// What the engine leaves out, and the one thing that is not its own business: limits on speed.
+fn notes(model: &RobotModel, plan: &Plan) -> Vec<Unsupported> {
+    let of_plan = plan.notes.iter().map(|(element, what)| Unsupported::new(element.clone(), what));
+    let limited = model.joints.iter().filter(|joint| joint.velocity_limit.is_some());
+    let of_joints = limited.map(|joint| {
+        Unsupported::new(format!("joint `{}`", joint.name), "the speed limit of its actuators is left out")
+    });
+    of_plan.chain(of_joints).collect()
 }
 
 fn fault_number(cause: FaultCause) -> f64 {

@@ -7,6 +7,5 @@ mod core;
 mod delay;
 mod executor;
 mod snapshot;
-mod support;
 
 pub use executor::{LanesExecutor, Width};

@@ -127,7 +127,10 @@ fn checked_body(bytes: &[u8]) -> Result<&[u8], SnapshotError> {
     let number =
         |at: usize, len: usize| header[at..at + len].iter().rev().fold(0u64, |n, b| n << 8 | u64::from(*b));
     if &header[..8] != MAGIC {
-        return Err(refuse("it is not a snapshot of the lanes engine".to_owned()));
+        return Err(refuse(
+            "it is not a snapshot of the `lanes` engine; a run goes on with the engine it began with"
+                .to_owned(),
+        ));
     }
     if number(8, 4) != u64::from(VERSION) {
         return Err(refuse(format!("version {}, this program reads {VERSION}", number(8, 4))));
