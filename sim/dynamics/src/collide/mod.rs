@@ -11,10 +11,12 @@ mod box_box;
 mod capsule;
 mod class;
 pub mod convex;
+pub mod height_field;
 pub mod hull;
 pub mod hull_table;
 pub mod manifold;
 mod plane;
+pub mod ray;
 mod sphere;
 pub mod support;
 

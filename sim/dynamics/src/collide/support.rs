@@ -4,7 +4,7 @@
 //! a cylinder, an ellipsoid and a box each lack something. A [`Hull`](super::hull::Hull) is a list of vertices. The ball's radius is kept
 //! apart ([`Convex::radius`]): the distance between cores is found first, and then both radii are taken off.
 
-use super::Placed;
+use super::{Class, Placed};
 use crate::lane::Num;
 use crate::machine::Machine;
 use crate::space::{Mat3, V3};
@@ -44,7 +44,28 @@ pub struct Solid<N> {
     pub radius: N,
 }
 
+/// Half sizes of the box, semi-axes of the ellipsoid and radius of the ball that make up a shape of a class and three
+/// sizes (see [`Placed`]): the numbers that [`Solid::read`] reads. `None` for what is no solid.
+pub fn solid_numbers(class: Class, size: [f64; 3]) -> Option<[f64; 7]> {
+    let [x, y, z] = size;
+    Some(match class {
+        Class::Sphere => [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, x],
+        Class::Capsule => [0.0, 0.0, y, 0.0, 0.0, 0.0, x],
+        Class::Cylinder => [0.0, 0.0, y, x, x, 0.0, 0.0],
+        Class::Ellipsoid => [0.0, 0.0, 0.0, x, y, z, 0.0],
+        Class::Box => [x, y, z, 0.0, 0.0, 0.0, 0.0],
+        Class::Plane | Class::Hull | Class::HeightField => return None,
+    })
+}
+
 impl<N: Num> Solid<N> {
+    /// A solid of any class, so that one routine serves all pairs of them: [`solid_numbers`] lie at `numbers` of the
+    /// model's numbers.
+    #[inline(always)]
+    pub fn read<M: Machine<Num = N>>(m: &M, placed: &Placed<N>, numbers: M::Int) -> Self {
+        Self::new(placed, m.real3(numbers), m.real3(numbers + 3), m.real(numbers + 6))
+    }
+
     #[inline(always)]
     fn new(shape: &Placed<N>, half_size: V3<N>, semi_axes: V3<N>, radius: N) -> Self {
         Self { position: shape.position, rotation: shape.rotation, half_size, semi_axes, radius }
@@ -135,7 +156,8 @@ impl<M: Machine> Convex<M> for Solid<M::Num> {
         };
         // A cap shows where the disc rises little.
         let radial = (d.x.square() + d.y.square()).sqrt();
-        let cap = (radial * self.semi_axes.x * num(2.0)).le(tolerance)
+        let cap = along_z
+            & (radial * self.semi_axes.x * num(2.0)).le(tolerance)
             & (self.semi_axes.z + self.half_size.x + self.half_size.y).le(M::Num::zero());
         let round = self.round(d);
         let disc = self.semi_axes.x * num(std::f64::consts::FRAC_1_SQRT_2);

@@ -3,3 +3,4 @@
 mod collide;
 mod convex;
 mod smooth;
+mod terrain;

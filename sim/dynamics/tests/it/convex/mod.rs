@@ -1,6 +1,6 @@
 //! Distances, normals and contacts of convex shapes.
 
-mod scene;
+pub mod scene;
 
 use glam::{DQuat, DVec3};
 use keiko_dynamics::lane::{F32x4, Isa};

@@ -4,14 +4,14 @@ use std::fmt::Debug;
 
 use glam::{DMat3, DQuat, DVec3};
 use keiko_dynamics::collide::hull::{Hull, plane_hull};
-use keiko_dynamics::collide::hull_table::HullTable;
+use keiko_dynamics::collide::hull_table::{HullTable, MAX_VERTICES};
 use keiko_dynamics::collide::manifold::{SCRATCH, convex_contacts};
-use keiko_dynamics::collide::support::{Convex, Solid};
-use keiko_dynamics::collide::{Contact, Placed};
+use keiko_dynamics::collide::support::{Convex, Solid, solid_numbers};
+use keiko_dynamics::collide::{Class, Contact, Placed};
 use keiko_dynamics::lane::{Lanes, Phase};
 use keiko_dynamics::machine::{Cpu, Machine};
 use keiko_dynamics::plan::Plan;
-use keiko_dynamics::space::{Mat3, V3};
+use keiko_dynamics::space::V3;
 use keiko_model::robot::Mesh;
 use serde_json::{Value, json};
 
@@ -39,17 +39,17 @@ pub struct Met {
 }
 
 impl Shape {
-    fn solid(&self) -> Option<Solid<f64>> {
-        let placed =
-            |x, y, z| Placed { position: V3::zero(), rotation: Mat3::identity(), size: V3::new(x, y, z) };
-        Some(match *self {
-            Self::Sphere(r) => Solid::sphere(&placed(r, 0.0, 0.0)),
-            Self::Capsule(r, l) => Solid::capsule(&placed(r, l, 0.0)),
-            Self::Cylinder(r, l) => Solid::cylinder(&placed(r, l, 0.0)),
-            Self::Ellipsoid(e) => Solid::ellipsoid(&placed(e.x, e.y, e.z)),
-            Self::Box(h) => Solid::cuboid(&placed(h.x, h.y, h.z)),
-            Self::Plane | Self::Hull(_) => return None,
-        })
+    /// What makes it up, if it is a solid.
+    fn numbers(&self) -> [f64; 7] {
+        let numbers = match *self {
+            Self::Sphere(r) => solid_numbers(Class::Sphere, [r, 0.0, 0.0]),
+            Self::Capsule(r, l) => solid_numbers(Class::Capsule, [r, l, 0.0]),
+            Self::Cylinder(r, l) => solid_numbers(Class::Cylinder, [r, l, 0.0]),
+            Self::Ellipsoid(e) => solid_numbers(Class::Ellipsoid, e.to_array()),
+            Self::Box(h) => solid_numbers(Class::Box, h.to_array()),
+            Self::Plane | Self::Hull(_) => None,
+        };
+        numbers.unwrap_or_default()
     }
 
     /// Radius of a ball about the origin that holds it \[m\].
@@ -177,11 +177,14 @@ impl Meeting {
     pub fn new(a: Shape, b: Shape) -> Self {
         let mut plan = Plan::default();
         for shape in [&a, &b] {
-            let table = match shape {
-                Shape::Hull(v) => HullTable::write(&mut plan, &mesh(v), 64).unwrap(),
-                _ => HullTable { vertices: 3, count: 0, full_count: 0, error: 0.0 },
-            };
-            plan.ints.extend([table.vertices as u32, table.count as u32]);
+            let start = plan.reals.len() + HullTable::VERTICES;
+            let mut count = 0;
+            if let Shape::Hull(v) = shape {
+                let table = HullTable::new(&mesh(v), MAX_VERTICES).unwrap();
+                count = table.num_vertices;
+                plan.reals.extend(table.reals);
+            }
+            plan.ints.extend([start as u32, count as u32]);
         }
         Self { a, b, plan }
     }
@@ -223,11 +226,8 @@ impl Meeting {
         for ((position, rotation), shape) in poses.iter().zip([&self.a, &self.b]) {
             out.extend(position.to_array());
             out.extend(DMat3::from_quat(*rotation).transpose().to_cols_array());
-            let solid = shape.solid();
-            let three = |v: Option<V3<f64>>| v.map_or([0.0; 3], |v| [v.x, v.y, v.z]);
-            out.extend(three(solid.map(|s| s.half_size)));
-            out.extend(three(solid.map(|s| s.semi_axes)));
-            out.extend([solid.map_or(0.0, |s| s.radius), 0.0, 0.0]);
+            out.extend(shape.numbers());
+            out.extend([0.0, 0.0]);
         }
         out.push(margin);
         out
