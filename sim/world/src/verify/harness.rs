@@ -114,6 +114,11 @@ impl Sim {
         self.steps as f64 * self.timestep
     }
 
+    /// Physics step \[s\].
+    pub fn timestep(&self) -> f64 {
+        self.timestep
+    }
+
     /// Index of a body; a name that the scene lacks is the world.
     pub fn body(&self, name: &str) -> usize {
         self.model.bodies.iter().position(|body| body.name == name).unwrap_or(0)

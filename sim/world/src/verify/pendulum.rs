@@ -20,7 +20,7 @@ const SINGLE: &str = r#"<mujoco><worldbody>
 </worldbody></mujoco>"#;
 
 /// Both rods hang along -z at `qpos` 0.
-const DOUBLE: &str = r#"<mujoco><worldbody>
+pub(super) const DOUBLE: &str = r#"<mujoco><worldbody>
   <body name="upper" pos="0 0 -1">
     <joint type="hinge" axis="0 -1 0" pos="0 0 1"/><geom type="sphere" size="0.05" mass="1"/>
     <body name="lower" pos="0 0 -1">
@@ -139,7 +139,7 @@ pub fn double_trajectory(engine: &dyn Engine) -> Result<Vec<Row>, CheckError> {
 }
 
 /// Lower ball of a double pendulum whose rods stand at angles from -z towards x.
-fn tip(state: [f64; 4]) -> DVec3 {
+pub(super) fn tip(state: [f64; 4]) -> DVec3 {
     DVec3::new(state[0].sin() + state[1].sin(), 0.0, -state[0].cos() - state[1].cos()) * ROD
 }
 
@@ -154,7 +154,7 @@ fn derivative([q1, q2, w1, w2]: [f64; 4]) -> [f64; 4] {
     [w1, w2, (m22 * f1 - m12 * f2) / det, (m11 * f2 - m12 * f1) / det]
 }
 
-fn runge_kutta(state: [f64; 4], h: f64) -> [f64; 4] {
+pub(super) fn runge_kutta(state: [f64; 4], h: f64) -> [f64; 4] {
     let add = |a: [f64; 4], b: [f64; 4], scale: f64| std::array::from_fn(|i| a[i] + scale * b[i]);
     let k1 = derivative(state);
     let k2 = derivative(add(state, k1, 0.5 * h));
