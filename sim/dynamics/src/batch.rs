@@ -187,13 +187,14 @@ impl<L: Lanes> Batch<L> {
             let rests = L::of(0.5).lt(before);
             let fault = L::select(rests, before, now);
             let usable = fault.lt(L::of(0.5));
-            let kept = |new: L, old: L| L::select(usable, new, old);
-            for (old, &new) in state.iter_mut().zip(&machine.memory[..plan.state_len]) {
-                *old = kept(new, *old);
-            }
-            let new = &machine.memory[plan.fault..][..plan.output_len];
-            for (old, &new) in output.iter_mut().zip(new) {
-                *old = kept(new, *old);
+            let new_state = &machine.memory[..plan.state_len];
+            let new_output = &machine.memory[plan.fault..][..plan.output_len];
+            if L::any(!usable) {
+                keep_usable(usable, state, new_state);
+                keep_usable(usable, output, new_output);
+            } else {
+                state.copy_from_slice(new_state);
+                output.copy_from_slice(new_output);
             }
             output[0] = fault;
         });
@@ -266,6 +267,13 @@ pub enum Part {
     Parameters,
     /// What the last step said, [`Plan::output_len`] rows.
     Output,
+}
+
+/// Takes the new numbers of the environments in the mask.
+fn keep_usable<L: Lanes>(usable: L::Mask, rows: &mut [L], new: &[L]) {
+    for (row, &new) in rows.iter_mut().zip(new) {
+        *row = L::select(usable, new, *row);
+    }
 }
 
 /// [`Lanes::WIDTH`] numbers of a row from environment `first` on; environments beyond the last repeat it.

@@ -13,13 +13,30 @@
 //!    the state is a [`Num::select`]; [`Machine::any`] may skip work that would change nothing in any
 //!    environment, so every store inside keeps, by `select`, the environments that the mask leaves out.
 //! 4. No allocation; all sizes are known when the robot is loaded.
-//! 5. Functions are `#[inline(always)]`, so that they are compiled with the vector instructions of their caller.
+//! 5. Functions are `#[inline(always)]`, so that they are compiled with the vector instructions of their caller. A
+//!    closure cannot promise that, so there are none in the text, nor in `array::from_fn` or `map`: [`each!`](crate::each)
+//!    writes the elements out.
 
 use std::ops::{Add, Mul, Range, Sub};
 
 use crate::lane::{Lanes, Num, Phase};
 use crate::plan::Plan;
 use crate::space::{Mat3, Spatial, V3};
+
+/// `each!(r => f(r))`: the array `[f(0), f(1), f(2)]`, without a closure; `each!(r in 2 => f(r))` has two elements.
+#[macro_export]
+macro_rules! each {
+    (@ $r:ident $k:literal $value:expr) => {{
+        let $r = $k;
+        $value
+    }};
+    ($r:ident => $value:expr) => {
+        [$crate::each!(@ $r 0usize $value), $crate::each!(@ $r 1usize $value), $crate::each!(@ $r 2usize $value)]
+    };
+    ($r:ident in 2 => $value:expr) => {
+        [$crate::each!(@ $r 0usize $value), $crate::each!(@ $r 1usize $value)]
+    };
+}
 
 /// A whole number that is the same in all environments: an index or a count.
 pub trait Int:

@@ -34,8 +34,12 @@ impl<N: Num> V3<N> {
     /// The unit vector along axis 0, 1 or 2.
     #[inline(always)]
     pub fn unit(axis: usize) -> Self {
-        let on = |k| if k == axis { N::one() } else { N::zero() };
-        Self::new(on(0), on(1), on(2))
+        let (zero, one) = (N::zero(), N::one());
+        match axis {
+            0 => Self::new(one, zero, zero),
+            1 => Self::new(zero, one, zero),
+            _ => Self::new(zero, zero, one),
+        }
     }
 
     /// Scalar product.
@@ -182,12 +186,12 @@ impl<N: Num> Mat3<N> {
     /// Column 0, 1 or 2.
     #[inline(always)]
     pub fn column(&self, k: usize) -> V3<N> {
-        let pick = |row: V3<N>| match k {
-            0 => row.x,
-            1 => row.y,
-            _ => row.z,
-        };
-        V3::new(pick(self.rows[0]), pick(self.rows[1]), pick(self.rows[2]))
+        let [a, b, c] = self.rows;
+        match k {
+            0 => V3::new(a.x, b.x, c.x),
+            1 => V3::new(a.y, b.y, c.y),
+            _ => V3::new(a.z, b.z, c.z),
+        }
     }
 
     /// The transpose: for a rotation the inverse.
@@ -217,10 +221,8 @@ impl<N: Num> Mul for Mat3<N> {
 
     #[inline(always)]
     fn mul(self, other: Self) -> Self {
-        let row = |r: V3<N>| {
-            other.rows[2].mul_add(r.z, other.rows[1].mul_add(r.y, other.rows[0] * r.x))
-        };
-        Self { rows: [row(self.rows[0]), row(self.rows[1]), row(self.rows[2])] }
+        let [a, b, c] = self.rows;
+        Self { rows: [other.transpose_mul(a), other.transpose_mul(b), other.transpose_mul(c)] }
     }
 }
 
@@ -301,15 +303,10 @@ impl<N: Num> Inertia<N> {
     /// `rotation · [xx xy xz; xy yy yz; xz yz zz] · rotationᵀ`.
     #[inline(always)]
     pub fn new(mass: N, com: V3<N>, rotation: Mat3<N>, diagonal: V3<N>, products: V3<N>) -> Self {
-        let turn = |r: V3<N>| {
-            V3::new(
-                r.x.mul_add(diagonal.x, r.y.mul_add(products.x, r.z * products.y)),
-                r.x.mul_add(products.x, r.y.mul_add(diagonal.y, r.z * products.z)),
-                r.x.mul_add(products.y, r.y.mul_add(products.z, r.z * diagonal.z)),
-            )
-        };
         let [a, b, c] = rotation.rows;
-        let (ta, tb, tc) = (turn(a), turn(b), turn(c));
+        let ta = symmetric(diagonal, products, a);
+        let tb = symmetric(diagonal, products, b);
+        let tc = symmetric(diagonal, products, c);
         let moment = com * mass;
         let (mx, my, mz) = (moment.x * com.x, moment.y * com.y, moment.z * com.z);
         Self {
@@ -328,17 +325,23 @@ impl<N: Num> Inertia<N> {
     #[inline(always)]
     pub fn mul(&self, motion: Spatial<N>) -> Spatial<N> {
         let (w, v) = (motion.angular, motion.linear);
-        let (d, p) = (self.diagonal, self.products);
-        let turned = V3::new(
-            d.x.mul_add(w.x, p.x.mul_add(w.y, p.y * w.z)),
-            p.x.mul_add(w.x, d.y.mul_add(w.y, p.z * w.z)),
-            p.y.mul_add(w.x, p.z.mul_add(w.y, d.z * w.z)),
-        );
+        let turned = symmetric(self.diagonal, self.products, w);
         Spatial {
             angular: turned + self.moment.cross(v),
             linear: v.mul_add(self.mass, w.cross(self.moment)),
         }
     }
+}
+
+/// A symmetric matrix times a vector.
+#[inline(always)]
+fn symmetric<N: Num>(diagonal: V3<N>, products: V3<N>, v: V3<N>) -> V3<N> {
+    let (d, p) = (diagonal, products);
+    V3::new(
+        d.x.mul_add(v.x, p.x.mul_add(v.y, p.y * v.z)),
+        p.x.mul_add(v.x, d.y.mul_add(v.y, p.z * v.z)),
+        p.y.mul_add(v.x, p.z.mul_add(v.y, d.z * v.z)),
+    )
 }
 
 impl<N: Num> Add for Inertia<N> {

@@ -87,6 +87,12 @@ impl<N: Num> Point<N> {
     }
 }
 
+/// Place for a point.
+#[inline(always)]
+fn empty<M: Machine>(m: &M) -> (Var3<M>, Var3<M>) {
+    (Var3::new(m, V3::zero()), Var3::new(m, V3::zero()))
+}
+
 /// The two shapes, and what is known so far.
 struct Search<'a, M: Machine, A, B> {
     a: &'a A,
@@ -125,6 +131,11 @@ impl<M: Machine, A: Convex<M>, B: Convex<M>> Search<'_, M, A, B> {
     }
 
     #[inline(always)]
+    fn corners(&self) -> [Point<M::Num>; 3] {
+        [self.corner(0), self.corner(1), self.corner(2)]
+    }
+
+    #[inline(always)]
     fn set_corner(&mut self, k: usize, mask: <M::Num as Num>::Mask, point: Point<M::Num>) {
         let (e, a) = &mut self.triangle[k];
         e.set_where(mask, point.e);
@@ -145,12 +156,11 @@ pub fn separation<M: Machine, A: Convex<M>, B: Convex<M>>(
     let all = zero.le(zero);
     let origin = b.center() - a.center();
     let (ahead, _) = origin.normalize_or(V3::unit(2));
-    let empty = || (Var3::new(m, V3::zero()), Var3::new(m, V3::zero()));
     let mut search = Search {
         a,
         b,
         origin,
-        triangle: [empty(), empty(), empty()],
+        triangle: [empty(m), empty(m), empty(m)],
         overlap: m.var(num(super::FAR)),
         normal: Var3::new(m, ahead),
     };
@@ -165,7 +175,7 @@ pub fn separation<M: Machine, A: Convex<M>, B: Convex<M>>(
 
     let (overlap, normal) = (search.overlap.get(), search.normal.get());
     let foot = normal.mul_add(overlap, origin);
-    let [p, q, r] = [0, 1, 2].map(|k| search.corner(k));
+    let [p, q, r] = search.corners();
     let [u, v, w] = nearest_weights([p.e - foot, q.e - foot, r.e - foot]);
     Separation { gap: -overlap, normal, on_a: p.a * u + q.a * v + r.a * w }
 }
@@ -204,14 +214,21 @@ fn try_axes<M: Machine, A: Convex<M>, B: Convex<M>>(
     all: <M::Num as Num>::Mask,
 ) {
     // A queue that turns, so that one piece of code looks along all.
-    let mut queue = [search.a.rotation(), search.b.rotation()]
-        .map(|rotation| [0, 1, 2].map(|axis| Var3::<M>::new(m, rotation.column(axis))));
+    let (a, b) = (search.a.rotation(), search.b.rotation());
+    let mut queue = [
+        Var3::<M>::new(m, a.column(0)),
+        Var3::new(m, a.column(1)),
+        Var3::new(m, a.column(2)),
+        Var3::new(m, b.column(0)),
+        Var3::new(m, b.column(1)),
+        Var3::new(m, b.column(2)),
+    ];
     for _ in m.range(0, 6) {
-        let n = queue[0][0].get();
+        let n = queue[0].get();
         search.try_direction(m, n * n.dot(search.origin).sign(), all);
         for k in 0..5 {
-            let next = queue[(k + 1) / 3][(k + 1) % 3].get();
-            queue[k / 3][k % 3].set_where(all, next);
+            let next = queue[k + 1].get();
+            queue[k].set_where(all, next);
         }
     }
 }
@@ -232,7 +249,7 @@ fn portal<M: Machine, A: Convex<M>, B: Convex<M>>(
             let was_inside = zero.lt(inside.get());
             let target =
                 V3::select(was_inside, search.normal.get().mul_add(aim.get(), search.origin), search.origin);
-            let [p, q, r] = [0, 1, 2].map(|k| search.corner(k));
+            let [p, q, r] = search.corners();
             // The planes through the centre and the edges; the ray must pass on their inner sides.
             let (pq, qr, rp) = (p.e.cross(q.e), q.e.cross(r.e), r.e.cross(p.e));
             let miss_pq = pq.dot(target).lt(zero);
@@ -264,11 +281,9 @@ fn portal<M: Machine, A: Convex<M>, B: Convex<M>>(
             let move_on = running & !settled;
             let refine = move_on & hit;
             // A missed edge keeps its two corners, turned, and takes the new point for the third.
-            let turn = |first, second| (move_on & !hit, first, second);
-            let (lost, first, second) = turn(
-                Point::select(miss_pq, q, Point::select(miss_qr, r, p)),
-                Point::select(miss_pq, p, Point::select(miss_qr, q, r)),
-            );
+            let lost = move_on & !hit;
+            let first = Point::select(miss_pq, q, Point::select(miss_qr, r, p));
+            let second = Point::select(miss_pq, p, Point::select(miss_qr, q, r));
             search.set_corner(0, lost, first);
             search.set_corner(1, lost, second);
             search.set_corner(2, lost, new);
@@ -290,7 +305,8 @@ fn approach<M: Machine, A: Convex<M>, B: Convex<M>>(
 ) {
     let (zero, one) = (M::Num::zero(), M::Num::one());
     let mut active = m.var(M::Num::select(near, one, zero));
-    let [p, q, r] = [0, 1, 2].map(|k| search.corner(k).e - search.origin);
+    let [p, q, r] = search.corners();
+    let (p, q, r) = (p.e - search.origin, q.e - search.origin, r.e - search.origin);
     let [u, v, w] = nearest_weights([p, q, r]);
     let mut nearest = Var3::<M>::new(m, p * u + q * v + r * w);
     for _ in m.range(0, APPROACH_STEPS) {
@@ -298,7 +314,7 @@ fn approach<M: Machine, A: Convex<M>, B: Convex<M>>(
         if let Some(_then) = m.when(m.any(running)) {
             let (n, length) = (-nearest.get()).normalize_or(search.normal.get());
             let (new, h) = search.try_direction(m, n, running);
-            let corners = [0, 1, 2].map(|k| search.corner(k));
+            let corners = search.corners();
             let (triangle, point) = nearest_at(new, corners, search.origin);
             let closer = point.length_squared().lt(nearest.get().length_squared());
             let done = (length + h).le(tolerance) | !closer;
@@ -317,7 +333,7 @@ fn approach<M: Machine, A: Convex<M>, B: Convex<M>>(
 #[inline(always)]
 fn nearest_at<N: Num>(new: Point<N>, corners: [Point<N>; 3], origin: V3<N>) -> ([Point<N>; 3], V3<N>) {
     let w = new.e - origin;
-    let edges = corners.map(|corner| corner.e - new.e);
+    let edges = [corners[0].e - new.e, corners[1].e - new.e, corners[2].e - new.e];
     let mut triangle = [new, corners[0], corners[1]];
     let mut best = on_edge(w, edges[0]);
     for (k, other) in [(1, 0), (2, 0)] {
@@ -378,9 +394,13 @@ fn nearest_weights<N: Num>(points: [V3<N>; 3]) -> [N; 3] {
         let mut along = [zero; 3];
         along[i] = N::one() - t;
         along[j] = t;
-        weights = [0, 1, 2].map(|k| N::select(closer, along[k], weights[k]));
+        weights = select3(closer, along, weights);
     }
     let (u, v, within, _) = on_face(points[0], points[1] - points[0], points[2] - points[0]);
-    let inner = [N::one() - u - v, u, v];
-    [0, 1, 2].map(|k| N::select(within, inner[k], weights[k]))
+    select3(within, [N::one() - u - v, u, v], weights)
+}
+
+#[inline(always)]
+fn select3<N: Num>(mask: N::Mask, yes: [N; 3], no: [N; 3]) -> [N; 3] {
+    [N::select(mask, yes[0], no[0]), N::select(mask, yes[1], no[1]), N::select(mask, yes[2], no[2])]
 }

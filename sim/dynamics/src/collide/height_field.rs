@@ -5,7 +5,7 @@
 
 use keiko_model::robot::HeightField;
 
-use super::hull::Hull;
+use super::hull::{Hull, repeated};
 use super::support::{Convex, Solid};
 use super::{Contact, FAR, Placed};
 use crate::lane::Num;
@@ -80,16 +80,23 @@ impl<M: Machine> Field<M> {
     #[inline(always)]
     pub fn new(m: &M, placed: &Placed<M::Num>, heights: M::Int) -> Self {
         let header = heights - HEADER;
-        let two = |k: usize| [m.real(header + k), m.real(header + (k + 1))];
-        Self { placed: *placed, heights, half: two(0), scale: two(2), last: two(4) }
+        Self {
+            placed: *placed,
+            heights,
+            half: [m.real(header), m.real(header + 1)],
+            scale: [m.real(header + 2), m.real(header + 3)],
+            last: [m.real(header + 4), m.real(header + 5)],
+        }
     }
 
     /// Place on the grid, in columns and rows, not beyond the field.
     #[inline(always)]
     fn grid(&self, p: V3<M::Num>) -> [M::Num; 2] {
         let zero = M::Num::zero();
-        let along = |x: M::Num, k: usize| ((x + self.half[k]) * self.scale[k]).clamp(zero, self.last[k]);
-        [along(p.x, 0), along(p.y, 1)]
+        [
+            ((p.x + self.half[0]) * self.scale[0]).clamp(zero, self.last[0]),
+            ((p.y + self.half[1]) * self.scale[1]).clamp(zero, self.last[1]),
+        ]
     }
 
     /// A world ray over the grid: place and change in columns and rows, and the last column and row.
@@ -110,8 +117,12 @@ impl<M: Machine> Field<M> {
     #[inline(always)]
     pub(super) fn cell(&self, m: &M, column: M::Num, row: M::Num) -> [M::Num; 4] {
         let one = M::Num::one();
-        [(column, row), (column + one, row), (column + one, row + one), (column, row + one)]
-            .map(|(column, row)| self.sample(m, column, row))
+        [
+            self.sample(m, column, row),
+            self.sample(m, column + one, row),
+            self.sample(m, column + one, row + one),
+            self.sample(m, column, row + one),
+        ]
     }
 
     /// Whether a point lies over the field.
@@ -155,27 +166,37 @@ impl<M: Machine> Field<M> {
         Ground { height: x.mul_add(rise_x, y.mul_add(rise_y, low)), normal }
     }
 
+    /// How far a point of its frame is over the plane of the triangle under it.
+    #[inline(always)]
+    fn clearance(&self, m: &M, p: V3<M::Num>) -> M::Num {
+        let ground = self.ground(m, p);
+        (p.z - ground.height) * ground.normal.z
+    }
+
     /// Where a point of the field's frame is nearest to the 8 triangles about the grid point nearest to it, and where
     /// straight over another of them with another normal.
     #[inline(always)]
     fn nearest(&self, m: &M, p: V3<M::Num>) -> [Near<M::Num>; 2] {
-        let (one, half) = (M::Num::one(), M::Num::of(0.5));
+        let one = M::Num::one();
         let [u, v] = self.grid(p);
-        let middle = |x: M::Num, last: M::Num| (x + half).floor().clamp(one.min(last - one), last - one);
         let (column, row) = (middle(u, self.last[0]), middle(v, self.last[1]));
         // The planes of two steep triangles may both be over a point that is over the edge between them.
         let up = (p.z - self.ground(m, p).height).sign();
         // Corner (i, j) of the 3 by 3 about the middle, from the point.
-        let corners: [[V3<M::Num>; 3]; 3] = std::array::from_fn(|j| {
-            std::array::from_fn(|i| {
-                let at = [column + M::Num::of(i as f64 - 1.0), row + M::Num::of(j as f64 - 1.0)];
+        let mut corners = [[V3::zero(); 3]; 3];
+        for (j, line) in corners.iter_mut().enumerate() {
+            for (i, corner) in line.iter_mut().enumerate() {
                 // A field of one cell has no third line: the second again.
-                let at = [0, 1].map(|k| at[k].clamp(M::Num::zero(), self.last[k]));
-                let height = self.sample(m, at[0], at[1]);
-                V3::new(at[0] / self.scale[0] - self.half[0], at[1] / self.scale[1] - self.half[1], height)
-                    - p
-            })
-        });
+                let x = (column + M::Num::of(i as f64 - 1.0)).min(self.last[0]);
+                let y = (row + M::Num::of(j as f64 - 1.0)).min(self.last[1]);
+                let place = V3::new(
+                    x / self.scale[0] - self.half[0],
+                    y / self.scale[1] - self.half[1],
+                    self.sample(m, x, y),
+                );
+                *corner = place - p;
+            }
+        }
         let far = Near { distance: M::Num::of(FAR), normal: V3::unit(2) };
         let mut best = far;
         let mut size = M::Num::of(FAR);
@@ -217,6 +238,13 @@ impl<M: Machine> Field<M> {
     }
 }
 
+/// The grid line nearest to `x` that has a cell on both sides.
+#[inline(always)]
+fn middle<N: Num>(x: N, last: N) -> N {
+    let one = N::one();
+    (x + N::of(0.5)).floor().clamp(one.min(last - one), one.max(last - one))
+}
+
 /// Where the origin is nearest to a triangle that is counter-clockwise seen from above, if it is over the surface where
 /// `up` is 1 and under it where `up` is -1; the distance without sign; and whether the foot lies in it.
 #[inline(always)]
@@ -225,9 +253,9 @@ fn nearest_of_triangle<N: Num>(corners: [V3<N>; 3], up: N) -> (Near<N>, N, N::Ma
     let (normal, _) = (b - a).cross(c - a).normalize_or(V3::unit(2));
     let height = -(normal.dot(a));
     let zero = N::zero();
-    // The origin is on the inner side of an edge where it turns left over it.
-    let inner = |from: V3<N>, to: V3<N>| zero.le(from.cross(to).dot(normal));
-    let within = inner(a, b) & inner(b, c) & inner(c, a);
+    // The origin is on the inner side of an edge that turns left about it.
+    let within =
+        zero.le(a.cross(b).dot(normal)) & zero.le(b.cross(c).dot(normal)) & zero.le(c.cross(a).dot(normal));
     let mut point = a;
     let mut best = N::of(FAR);
     for (from, to) in [(a, b), (b, c), (c, a)] {
@@ -250,30 +278,30 @@ fn nearest_of_triangle<N: Num>(corners: [V3<N>; 3], up: N) -> (Near<N>, N, N::Ma
 #[inline(always)]
 pub fn sphere_height_field<M: Machine>(m: &M, a: &Placed<M::Num>, b: &Field<M>) -> [Contact<M::Num>; 2] {
     let p = b.local(a.position);
-    b.nearest(m, p).map(|near| b.contact(p, near, a.size.x))
+    let [first, second] = b.nearest(m, p);
+    [b.contact(p, first, a.size.x), b.contact(p, second, a.size.x)]
 }
 
 /// A capsule and a height field: its ends at +z and at -z, then the deepest of three places between.
 #[inline(always)]
 pub fn capsule_height_field<M: Machine>(m: &M, a: &Placed<M::Num>, b: &Field<M>) -> [Contact<M::Num>; 3] {
-    let axis = a.rotation.column(2) * a.size.y;
-    let at = |share: f64| b.local(axis.mul_add(M::Num::of(share), a.position));
-    let clearance = |p: V3<M::Num>| {
-        let ground = b.ground(m, p);
-        (p.z - ground.height) * ground.normal.z
-    };
-    let mut between = at(0.0);
-    let mut least = clearance(between);
+    let middle = b.local(a.position);
+    let axis = b.placed.rotation.transpose_mul(a.rotation.column(2) * a.size.y);
+    let mut between = middle;
+    let mut least = b.clearance(m, middle) - M::Num::of(1e-4);
     for share in [-0.5, 0.5] {
-        let p = at(share);
-        let lower = clearance(p).lt(least - M::Num::of(1e-4));
-        least = M::Num::select(lower, clearance(p), least);
+        let p = axis.mul_add(M::Num::of(share), middle);
+        let clearance = b.clearance(m, p);
+        let lower = clearance.lt(least);
+        least = M::Num::select(lower, clearance, least);
         between = V3::select(lower, p, between);
     }
-    [at(1.0), at(-1.0), between].map(|p| {
+    let mut contacts = [Contact::none(); 3];
+    for (contact, p) in contacts.iter_mut().zip([middle + axis, middle - axis, between]) {
         let [near, _] = b.nearest(m, p);
-        b.contact(p, near, a.size.x)
-    })
+        *contact = b.contact(p, near, a.size.x);
+    }
+    contacts
 }
 
 /// A box and a height field: the corners of its lower face, each over the triangle under it. What of the ground sticks
@@ -324,19 +352,13 @@ fn corners_height_field<M: Machine>(
     let height = (center.z - ground.height) * ground.normal.z;
     let tolerance = (reach - height).max(M::Num::zero()) + margin + reach * share;
     let corners = a.face(m, down, tolerance);
-    let contacts = corners.map(|corner| {
-        let p = b.local(a.center() + corner);
+    let mut contacts = [Contact::none(); 4];
+    for (slot, contact) in contacts.iter_mut().enumerate() {
+        let p = b.local(a.center() + corners[slot]);
         let ground = b.ground(m, p);
         let near = Near { distance: (p.z - ground.height) * ground.normal.z, normal: ground.normal };
-        b.contact(p, near, a.radius())
-    });
-    std::array::from_fn(|slot| {
-        let again = (0..slot).fold(M::Num::one().lt(M::Num::zero()), |again, before| {
-            again | (corners[slot] - corners[before]).length_squared().le(M::Num::zero())
-        });
-        Contact {
-            distance: M::Num::select(again, M::Num::of(FAR), contacts[slot].distance),
-            ..contacts[slot]
-        }
-    })
+        let found = b.contact(p, near, a.radius());
+        *contact = Contact::select(repeated(&corners, slot), Contact::none(), found);
+    }
+    contacts
 }

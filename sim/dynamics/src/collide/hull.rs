@@ -28,22 +28,30 @@ impl<M: Machine> Hull<M> {
         Self { center, rotation: shape.rotation, vertices, count }
     }
 
-    /// The vertex of the highest score above `least`, among those that `score` allows, and its score; `start` and
-    /// `least` if there is none. Shape axes, from the centre.
+    /// The vertex of the highest score above `least`, among those that are at least as far along as `gate` asks;
+    /// `start` and `least` if there is none. Shape axes, from the centre.
     #[inline(always)]
     fn pick(
         &self,
         m: &M,
         start: V3<M::Num>,
         least: M::Num,
-        score: impl Fn(V3<M::Num>) -> (<M::Num as Num>::Mask, M::Num),
+        gate: Option<(V3<M::Num>, M::Num)>,
+        score: Score<M::Num>,
     ) -> (V3<M::Num>, M::Num) {
         let (mut x, mut y, mut z) = (m.var(start.x), m.var(start.y), m.var(start.z));
         let mut best = m.var(least);
         for i in m.range(0, self.count) {
             let vertex = m.real3(self.vertices + i * 3);
-            let (allowed, value) = score(vertex);
-            let better = allowed & best.get().lt(value);
+            let value = match score {
+                Score::Along(direction) => vertex.dot(direction),
+                Score::From(start, direction) => (vertex - start).dot(direction),
+                Score::Away(start) => (vertex - start).length_squared(),
+            };
+            let mut better = best.get().lt(value);
+            if let Some((direction, reach)) = gate {
+                better = better & reach.le(vertex.dot(direction));
+            }
             best.set(M::Num::select(better, value, best.get()));
             x.set(M::Num::select(better, vertex.x, x.get()));
             y.set(M::Num::select(better, vertex.y, y.get()));
@@ -55,26 +63,46 @@ impl<M: Machine> Hull<M> {
     /// The vertex farthest along `d`, and how far. Shape axes, from the centre.
     #[inline(always)]
     fn farthest(&self, m: &M, d: V3<M::Num>) -> (V3<M::Num>, M::Num) {
-        let all = M::Num::zero().le(M::Num::zero());
-        self.pick(m, V3::zero(), M::Num::of(-FAR), |v| (all, v.dot(d)))
+        self.pick(m, V3::zero(), M::Num::of(-FAR), None, Score::Along(d))
     }
 
-    /// A wide quadrilateral of vertices at least `least` along the unit vector `d`, in cyclic order: shape axes, from
+    /// A wide quadrilateral of vertices at least `reach` along the unit vector `d`, in cyclic order: shape axes, from
     /// the centre. Coinciding corners where there are fewer than four vertices.
     #[inline(always)]
-    fn corners(&self, m: &M, d: V3<M::Num>, least: M::Num) -> [V3<M::Num>; 4] {
-        let zero = M::Num::zero();
-        let on_face = |v: V3<M::Num>| least.le(v.dot(d));
+    fn corners(&self, m: &M, d: V3<M::Num>, reach: M::Num) -> [V3<M::Num>; 4] {
+        let (zero, least) = (M::Num::zero(), M::Num::of(-FAR));
+        let gate = Some((d, reach));
         let (side, other) = d.tangents();
         // A direction of the shape, not of the world, and askew: a corner keeps its place while the shape moves.
         let askew = d + (side + other * M::Num::of(0.37)) * M::Num::of(LEVEL);
-        let (first, _) = self.pick(m, V3::zero(), M::Num::of(-FAR), |v| (on_face(v), v.dot(askew)));
-        let (second, _) = self.pick(m, first, zero, |v| (on_face(v), (v - first).length_squared()));
+        let (first, _) = self.pick(m, V3::zero(), least, gate, Score::Along(askew));
+        let (second, _) = self.pick(m, first, zero, gate, Score::Away(first));
         let across = d.cross(second - first);
-        let (left, _) = self.pick(m, first, zero, |v| (on_face(v), (v - first).dot(across)));
-        let (right, _) = self.pick(m, first, zero, |v| (on_face(v), (first - v).dot(across)));
+        let (left, _) = self.pick(m, first, zero, gate, Score::From(first, across));
+        let (right, _) = self.pick(m, first, zero, gate, Score::From(first, -across));
         [first, right, second, left]
     }
+}
+
+/// What makes a vertex better than another.
+#[derive(Clone, Copy)]
+enum Score<N> {
+    /// How far along a direction it is.
+    Along(V3<N>),
+    /// How far along a direction from a point.
+    From(V3<N>, V3<N>),
+    /// How far from a point, squared.
+    Away(V3<N>),
+}
+
+/// Whether a corner was there before.
+#[inline(always)]
+pub(super) fn repeated<N: Num>(corners: &[V3<N>; 4], slot: usize) -> N::Mask {
+    let mut again = N::one().lt(N::zero());
+    for before in &corners[..slot] {
+        again = again | (corners[slot] - *before).length_squared().le(N::zero());
+    }
+    again
 }
 
 impl<M: Machine> Convex<M> for Hull<M> {
@@ -103,7 +131,11 @@ impl<M: Machine> Convex<M> for Hull<M> {
     fn face(&self, m: &M, direction: V3<M::Num>, tolerance: M::Num) -> [V3<M::Num>; 4] {
         let d = self.rotation.transpose_mul(direction);
         let (_, height) = self.farthest(m, d);
-        self.corners(m, d, height - tolerance).map(|corner| self.rotation * corner)
+        let mut corners = self.corners(m, d, height - tolerance);
+        for corner in &mut corners {
+            *corner = self.rotation * *corner;
+        }
+        corners
     }
 }
 
@@ -121,19 +153,15 @@ pub fn plane_hull<M: Machine>(
     let height = (b.center - a.position).dot(normal);
     let (_, reach) = b.farthest(m, down);
     let corners = b.corners(m, down, (height - margin).min(reach));
-    let mut taken: [Option<V3<M::Num>>; 4] = [None; 4];
-    std::array::from_fn(|slot| {
-        let corner = corners[slot];
-        let again = taken[..slot].iter().flatten().fold(M::Num::one().lt(M::Num::zero()), |again, other| {
-            again | (*other - corner).length_squared().le(M::Num::zero())
-        });
-        taken[slot] = Some(corner);
-        let point = b.center + b.rotation * corner;
+    let mut contacts = [Contact::none(); 4];
+    for (slot, contact) in contacts.iter_mut().enumerate() {
+        let point = b.center + b.rotation * corners[slot];
         let gap = (point - a.position).dot(normal);
-        Contact {
-            distance: M::Num::select(again, M::Num::of(FAR), gap),
+        *contact = Contact {
+            distance: M::Num::select(repeated(&corners, slot), M::Num::of(FAR), gap),
             position: normal.mul_add(gap * M::Num::of(-0.5), point),
             normal,
-        }
-    })
+        };
+    }
+    contacts
 }

@@ -62,32 +62,30 @@ pub fn convex_contacts<M: Machine, const K: usize>(
     // Axes of the first shape, so that a corner keeps its place while both move.
     let (u, v) = a.rotation().transpose_mul(n).tangents();
     let (u, v) = (a.rotation() * u, a.rotation() * v);
-    let flat = |p: V3<M::Num>, radius: M::Num| V3::new(p.dot(u), p.dot(v), p.dot(n) + radius);
+    let frame = [u, v, n];
     let overlap = (-deepest.distance).max(M::Num::zero());
     let reach = overlap + margin + num(SAME_DEPTH);
-    let offset = b.center() - a.center();
-    let face_a = Face::new(a.face(m, n, reach).map(|p| flat(p, a.radius())));
-    let face_b = Face::new(b.face(m, -n, reach).map(|p| flat(p + offset, -b.radius())));
+    let face_a = Face::new(frame, a.face(m, n, reach), V3::zero(), a.radius());
+    let face_b = Face::new(frame, b.face(m, -n, reach), b.center() - a.center(), -b.radius());
     // Along this normal nothing is deeper than the nearest points; faces that are not quite flat might seem so.
     write_candidates(m, &face_a, &face_b, deepest.distance, scratch);
 
     let chosen = choose(m, margin, scratch);
-    let least = chosen.iter().fold(num(FAR), |least, c| least.min(c.gap));
+    let mut least = num(FAR);
+    for c in chosen {
+        least = least.min(c.gap);
+    }
     let replace = deepest.distance.lt(least - num(SAME_DEPTH));
-    std::array::from_fn(|slot| {
+    let mut contacts = [deepest; K];
+    for (slot, contact) in contacts.iter_mut().enumerate() {
         let c = chosen[slot];
         let height = c.at.z + c.gap * num(0.5);
         let point = n.mul_add(height, v.mul_add(c.at.y, u.mul_add(c.at.x, a.center())));
         let position = V3::select(c.gap.lt(num(FAR)), point, deepest.position);
-        if slot > 0 {
-            return Contact { distance: c.gap, position, normal: n };
-        }
-        Contact {
-            distance: M::Num::select(replace, deepest.distance, c.gap),
-            position: V3::select(replace, deepest.position, position),
-            normal: n,
-        }
-    })
+        let corner = Contact { distance: c.gap, position, normal: n };
+        *contact = if slot == 0 { Contact::select(replace, deepest, corner) } else { corner };
+    }
+    contacts
 }
 
 /// A quadrilateral over the tangent plane: x and y are there, z is the height along the normal.
@@ -114,8 +112,14 @@ fn dot<N: Num>(a: V3<N>, b: V3<N>) -> N {
 }
 
 impl<N: Num> Face<N> {
+    /// Of points from the centre of the first shape less `offset`, raised by `radius`, seen in a frame.
     #[inline(always)]
-    fn new(corners: [V3<N>; 4]) -> Self {
+    fn new(frame: [V3<N>; 3], points: [V3<N>; 4], offset: V3<N>, radius: N) -> Self {
+        let mut corners = points;
+        for corner in &mut corners {
+            let p = *corner + offset;
+            *corner = V3::new(p.dot(frame[0]), p.dot(frame[1]), p.dot(frame[2]) + radius);
+        }
         let (first, second) = (corners[2] - corners[0], corners[3] - corners[1]);
         let normal = first.cross(second);
         let wide = (N::of(1e-3) * (dot(first, first) + dot(second, second))).lt(normal.z.abs());
@@ -129,10 +133,11 @@ impl<N: Num> Face<N> {
         let [c, _, end, _] = self.corners;
         let turn = self.area.sign();
         let slack = self.area.abs() * N::of(-1e-5);
-        let within = (0..4).fold(self.wide, |within, k| {
+        let mut within = self.wide;
+        for k in 0..4 {
             let (from, to) = (self.corners[k], self.corners[(k + 1) % 4]);
-            within & slack.le(cross(to - from, p - from) * turn)
-        });
+            within = within & slack.le(cross(to - from, p - from) * turn);
+        }
         let on_plane = self.slope.0.mul_add(p.x - c.x, self.slope.1.mul_add(p.y - c.y, c.z));
 
         let edge = end - c;
@@ -155,21 +160,16 @@ fn write_candidates<M: Machine>(
     least: M::Num,
     scratch: M::Int,
 ) {
-    let far = M::Num::of(FAR);
     let mut place = 0;
-    let mut write = |there, x, y, height, gap: M::Num| {
-        let at = scratch + place;
-        m.set3(at, V3::new(x, y, height));
-        m.set(at + 3, M::Num::select(there, gap.max(least), far));
-        place += 4;
-    };
     for c in a.corners {
         let (there, other) = b.at(c);
-        write(there, c.x, c.y, c.z, other - c.z);
+        write(m, scratch + place, there, c, (other - c.z).max(least));
+        place += 4;
     }
     for c in b.corners {
         let (there, other) = a.at(c);
-        write(there, c.x, c.y, other, c.z - other);
+        write(m, scratch + place, there, V3::new(c.x, c.y, other), (c.z - other).max(least));
+        place += 4;
     }
     let (zero, one) = (M::Num::zero(), M::Num::one());
     for i in 0..4 {
@@ -184,9 +184,17 @@ fn write_candidates<M: Machine>(
             let t = cross(q - p, along) * inverse;
             let there = crossing & zero.le(s) & s.le(one) & zero.le(t) & t.le(one);
             let on_a = along.mul_add(s, p);
-            write(there, on_a.x, on_a.y, on_a.z, t.mul_add(other.z, q.z) - on_a.z);
+            let gap = t.mul_add(other.z, q.z) - on_a.z;
+            write(m, scratch + place, there, on_a, gap.max(least));
+            place += 4;
         }
     }
+}
+
+#[inline(always)]
+fn write<M: Machine>(m: &mut M, at: M::Int, there: <M::Num as Num>::Mask, point: V3<M::Num>, gap: M::Num) {
+    m.set3(at, point);
+    m.set(at + 3, M::Num::select(there, gap, M::Num::of(FAR)));
 }
 
 /// A corner of where two faces overlap: place and height of the first face, gap to the second.
@@ -196,25 +204,30 @@ struct Candidate<N> {
     gap: N,
 }
 
+/// What makes a candidate better than another.
+#[derive(Clone, Copy)]
+enum Score<N: Num> {
+    /// How deep it is, and among equals how far to one side.
+    Deep,
+    /// How far from a point, squared.
+    Away(V3<N>),
+    /// How far left of a line from a point, where there is a line.
+    Left(V3<N>, V3<N>, N::Mask),
+}
+
 /// Four candidates nearer than the margin that lie far apart; gap [`FAR`] for those that are not there.
 #[inline(always)]
 fn choose<M: Machine>(m: &M, margin: M::Num, scratch: M::Int) -> [Candidate<M::Num>; 4] {
-    let none = Candidate { at: V3::zero(), gap: M::Num::of(FAR) };
-    let askew = |c: Candidate<M::Num>| (c.at.x + c.at.y * M::Num::of(0.37)) * M::Num::of(LEVEL) - c.gap;
-    let first = pick(m, margin, scratch, M::Num::of(-FAR), none, askew);
+    let first = pick(m, margin, scratch, M::Num::of(-FAR), Score::Deep);
     // Coinciding corners lie this near.
     let near = M::Num::of(1e-10);
-    let from = |c: Candidate<M::Num>| c.at - first.at;
-    let second = pick(m, margin, scratch, near, none, |c| dot(from(c), from(c)));
+    let second = pick(m, margin, scratch, near, Score::Away(first.at));
     let line = second.at - first.at;
     let thin = dot(line, line) * M::Num::of(1e-3);
     let is_line = second.gap.lt(M::Num::of(FAR));
-    let side = |sign: f64| {
-        pick(m, margin, scratch, thin, none, |c| {
-            M::Num::select(is_line, cross(line, from(c)) * M::Num::of(sign), -M::Num::one())
-        })
-    };
-    [first, second, side(1.0), side(-1.0)]
+    let left = pick(m, margin, scratch, thin, Score::Left(first.at, line, is_line));
+    let right = pick(m, margin, scratch, thin, Score::Left(first.at, -line, is_line));
+    [first, second, left, right]
 }
 
 /// The candidate of the highest score above `least`.
@@ -224,21 +237,29 @@ fn pick<M: Machine>(
     margin: M::Num,
     scratch: M::Int,
     least: M::Num,
-    none: Candidate<M::Num>,
-    score: impl Fn(Candidate<M::Num>) -> M::Num,
+    score: Score<M::Num>,
 ) -> Candidate<M::Num> {
-    let (mut x, mut y, mut z) = (m.var(none.at.x), m.var(none.at.y), m.var(none.at.z));
-    let (mut gap, mut best) = (m.var(none.gap), m.var(least));
+    let zero = M::Num::zero();
+    let (mut x, mut y, mut z) = (m.var(zero), m.var(zero), m.var(zero));
+    let (mut gap, mut best) = (m.var(M::Num::of(FAR)), m.var(least));
     for k in m.range(0, CANDIDATES) {
         let at = scratch + k * 4;
         let c = Candidate { at: m.get3(at), gap: m.get(at + 3) };
-        let value = score(c);
-        let better = c.gap.le(margin) & best.get().lt(value);
-        for (var, value) in
-            [(&mut x, c.at.x), (&mut y, c.at.y), (&mut z, c.at.z), (&mut gap, c.gap), (&mut best, value)]
-        {
-            var.set(M::Num::select(better, value, var.get()));
-        }
+        let mut better = c.gap.le(margin);
+        let value = match score {
+            Score::Deep => (c.at.x + c.at.y * M::Num::of(0.37)) * M::Num::of(LEVEL) - c.gap,
+            Score::Away(point) => dot(c.at - point, c.at - point),
+            Score::Left(point, line, is_line) => {
+                better = better & is_line;
+                cross(line, c.at - point)
+            }
+        };
+        better = better & best.get().lt(value);
+        x.set(M::Num::select(better, c.at.x, x.get()));
+        y.set(M::Num::select(better, c.at.y, y.get()));
+        z.set(M::Num::select(better, c.at.z, z.get()));
+        gap.set(M::Num::select(better, c.gap, gap.get()));
+        best.set(M::Num::select(better, value, best.get()));
     }
     Candidate { at: V3::new(x.get(), y.get(), z.get()), gap: gap.get() }
 }

@@ -60,11 +60,16 @@ fn roots<N: Num>(a: N, b: N, c: N) -> (N::Mask, [N; 2]) {
     (exists, [(-b - root) * inverse, (root - b) * inverse])
 }
 
-/// The nearer of the roots that are ahead and at which `allowed` holds.
+/// The nearer of the roots that are ahead and allowed.
 #[inline(always)]
-fn nearer<N: Num>((exists, roots): (N::Mask, [N; 2]), allowed: impl Fn(N) -> N::Mask) -> N {
-    let [first, second] = roots.map(|t| ahead(t, exists & allowed(t)));
-    first.min(second)
+fn nearer<N: Num>((exists, roots): (N::Mask, [N; 2]), allowed: [N::Mask; 2]) -> N {
+    ahead(roots[0], exists & allowed[0]).min(ahead(roots[1], exists & allowed[1]))
+}
+
+/// The nearer of the roots that are ahead.
+#[inline(always)]
+fn nearest<N: Num>((exists, roots): (N::Mask, [N; 2])) -> N {
+    nearer((exists, roots), [exists, exists])
 }
 
 /// To a plane.
@@ -82,16 +87,27 @@ fn ball<N: Num>(origin: V3<N>, direction: V3<N>, radius: N) -> (N::Mask, [N; 2])
 /// To a sphere.
 #[inline(always)]
 pub fn ray_sphere<N: Num>(ray: &Ray<N>, shape: &Placed<N>) -> N {
-    let all = N::zero().le(N::zero());
-    nearer(ball(ray.origin - shape.position, ray.direction, shape.size.x), |_| all)
+    nearest(ball(ray.origin - shape.position, ray.direction, shape.size.x))
 }
 
 /// Where the ray meets the wall of a cylinder without ends.
 #[inline(always)]
 fn wall<N: Num>(ray: &Ray<N>, radius: N) -> (N::Mask, [N; 2]) {
-    let flat = |v: V3<N>| V3::new(v.x, v.y, N::zero());
-    let (o, d) = (flat(ray.origin), flat(ray.direction));
-    roots(d.length_squared(), o.dot(d), o.length_squared() - radius * radius)
+    let (o, d) = (ray.origin, ray.direction);
+    roots(d.x * d.x + d.y * d.y, o.x * d.x + o.y * d.y, o.x * o.x + o.y * o.y - radius * radius)
+}
+
+/// To the wall of a cylinder between its ends.
+#[inline(always)]
+fn to_side<N: Num>(ray: &Ray<N>, radius: N, half: N) -> N {
+    let (exists, [t, u]) = wall(ray, radius);
+    nearer((exists, [t, u]), [ray.at(t).z.abs().le(half), ray.at(u).z.abs().le(half)])
+}
+
+/// Whether a point lies in the circle about the z axis.
+#[inline(always)]
+fn in_circle<N: Num>(p: V3<N>, radius: N) -> N::Mask {
+    (p.x * p.x + p.y * p.y).le(radius * radius)
 }
 
 /// To a capsule.
@@ -99,10 +115,12 @@ fn wall<N: Num>(ray: &Ray<N>, radius: N) -> (N::Mask, [N; 2]) {
 pub fn ray_capsule<N: Num>(ray: &Ray<N>, shape: &Placed<N>) -> N {
     let ray = ray.seen_from(shape);
     let (radius, half) = (shape.size.x, shape.size.y);
-    let side = nearer(wall(&ray, radius), |t| ray.at(t).z.abs().le(half));
+    let side = to_side(&ray, radius, half);
     let tip = V3::unit(2) * half;
-    let top = nearer(ball(ray.origin - tip, ray.direction, radius), |t| half.le(ray.at(t).z));
-    let bottom = nearer(ball(ray.origin + tip, ray.direction, radius), |t| ray.at(t).z.le(-half));
+    let (exists, [t, u]) = ball(ray.origin - tip, ray.direction, radius);
+    let top = nearer((exists, [t, u]), [half.le(ray.at(t).z), half.le(ray.at(u).z)]);
+    let (exists, [t, u]) = ball(ray.origin + tip, ray.direction, radius);
+    let bottom = nearer((exists, [t, u]), [ray.at(t).z.le(-half), ray.at(u).z.le(-half)]);
     side.min(top).min(bottom)
 }
 
@@ -111,15 +129,12 @@ pub fn ray_capsule<N: Num>(ray: &Ray<N>, shape: &Placed<N>) -> N {
 pub fn ray_cylinder<N: Num>(ray: &Ray<N>, shape: &Placed<N>) -> N {
     let ray = ray.seen_from(shape);
     let (radius, half) = (shape.size.x, shape.size.y);
-    let side = nearer(wall(&ray, radius), |t| ray.at(t).z.abs().le(half));
+    let side = to_side(&ray, radius, half);
     let inverse = N::one() / divisor(ray.direction.z);
-    let ends = [(half - ray.origin.z) * inverse, (-half - ray.origin.z) * inverse];
+    let (top, bottom) = ((half - ray.origin.z) * inverse, (-half - ray.origin.z) * inverse);
     let tilted = N::of(LEVEL).lt(ray.direction.z.abs());
-    let cap = nearer((tilted, ends), |t| {
-        let p = ray.at(t);
-        (p.x * p.x + p.y * p.y).le(radius * radius)
-    });
-    side.min(cap)
+    let within = [in_circle(ray.at(top), radius), in_circle(ray.at(bottom), radius)];
+    side.min(nearer((tilted, [top, bottom]), within))
 }
 
 /// To an ellipsoid.
@@ -129,8 +144,7 @@ pub fn ray_ellipsoid<N: Num>(ray: &Ray<N>, shape: &Placed<N>) -> N {
     let one = N::one();
     let shrink = V3::new(one / shape.size.x, one / shape.size.y, one / shape.size.z);
     let (o, d) = (times(ray.origin, shrink), times(ray.direction, shrink));
-    let all = N::zero().le(N::zero());
-    nearer(roots(d.length_squared(), o.dot(d), o.length_squared() - one), |_| all)
+    nearest(roots(d.length_squared(), o.dot(d), o.length_squared() - one))
 }
 
 /// The distance at which a ray that is inside from `enter` to `leave` meets the surface.
@@ -199,8 +213,8 @@ pub fn ray_height_field<M: Machine>(m: &M, ray: &Ray<M::Num>, field: &Field<M>, 
         enter = enter.max(low.min(high));
         leave = leave.min(low.max(high));
     }
-    let cell = |x: M::Num, dx: M::Num, last: M::Num| dx.mul_add(enter, x).floor().clamp(zero, last - one);
-    let (mut column, mut row) = (m.var(cell(u, du, last_u)), m.var(cell(v, dv, last_v)));
+    let mut column = m.var(du.mul_add(enter, u).floor().clamp(zero, last_u - one));
+    let mut row = m.var(dv.mul_add(enter, v).floor().clamp(zero, last_v - one));
     let mut met = m.var(far);
     let mut active = m.var(M::Num::select(enter.le(leave), one, zero));
     for _ in m.range(0, steps) {
@@ -222,10 +236,6 @@ pub fn ray_height_field<M: Machine>(m: &M, ray: &Ray<M::Num>, field: &Field<M>, 
             }
             met.set(M::Num::select(running, met.get().min(nearest), met.get()));
             // The next cell.
-            let border = |x: M::Num, dx: M::Num, cell: M::Num| {
-                let to = M::Num::select(zero.lt(dx), cell + one, cell);
-                M::Num::select(num(LEVEL).lt(dx.abs()), (to - x) / divisor(dx), far)
-            };
             let along_u = border(u, du, c).lt(border(v, dv, r));
             let next_c = M::Num::select(along_u, c + du.sign(), c);
             let next_r = M::Num::select(along_u, r, r + dv.sign());
@@ -237,4 +247,11 @@ pub fn ray_height_field<M: Machine>(m: &M, ray: &Ray<M::Num>, field: &Field<M>, 
         }
     }
     met.get()
+}
+
+/// Where a ray that is at `x` and gains `dx` a metre leaves the cell from `cell` to `cell + 1`.
+#[inline(always)]
+fn border<N: Num>(x: N, dx: N, cell: N) -> N {
+    let to = N::select(N::zero().lt(dx), cell + N::one(), cell);
+    N::select(N::of(LEVEL).lt(dx.abs()), (to - x) / divisor(dx), N::of(FAR))
 }

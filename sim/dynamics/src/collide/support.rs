@@ -149,11 +149,6 @@ impl<M: Machine> Convex<M> for Solid<M::Num> {
         let along_z = ay.le(az) & ax.le(az);
         let along_y = !along_z & ax.le(ay);
         let along_x = !along_z & !along_y;
-        // Where a side rises little, both of its ends belong to the face.
-        let ends = |d: M::Num, steep: M::Num, half: M::Num, main: <M::Num as Num>::Mask, up: bool| {
-            let flat = !main & (steep * half * num(2.0)).le(tolerance);
-            M::Num::select(flat, if up { half } else { -half }, d.sign() * half)
-        };
         // A cap shows where the disc rises little.
         let radial = (d.x.square() + d.y.square()).sqrt();
         let cap = along_z
@@ -163,26 +158,42 @@ impl<M: Machine> Convex<M> for Solid<M::Num> {
         let disc = self.semi_axes.x * num(std::f64::consts::FRAC_1_SQRT_2);
         // Signs along the two sides, around the face.
         const AROUND: [(bool, bool); 4] = [(true, true), (false, true), (false, false), (true, false)];
-        AROUND.map(|(first, second)| {
+        let half = self.half_size;
+        let mut corners = [V3::zero(); 4];
+        for (corner, (first, second)) in corners.iter_mut().zip(AROUND) {
             // Sides are (x, y), (z, x) or (y, z).
             let x = M::Num::select(
                 along_z,
-                ends(d.x, ax, self.half_size.x, along_x, first),
-                ends(d.x, ax, self.half_size.x, along_x, second),
+                end(d.x, half.x, along_x, tolerance, first),
+                end(d.x, half.x, along_x, tolerance, second),
             );
             let y = M::Num::select(
                 along_z,
-                ends(d.y, ay, self.half_size.y, along_y, second),
-                ends(d.y, ay, self.half_size.y, along_y, first),
+                end(d.y, half.y, along_y, tolerance, second),
+                end(d.y, half.y, along_y, tolerance, first),
             );
             let z = M::Num::select(
                 along_y,
-                ends(d.z, az, self.half_size.z, along_z, first),
-                ends(d.z, az, self.half_size.z, along_z, second),
+                end(d.z, half.z, along_z, tolerance, first),
+                end(d.z, half.z, along_z, tolerance, second),
             );
-            let signed = |up: bool| if up { disc } else { -disc };
-            let rim = V3::new(signed(first), signed(second), M::Num::zero());
-            self.rotation * (V3::new(x, y, z) + V3::select(cap, rim, round))
-        })
+            let rim = V3::new(signed(disc, first), signed(disc, second), M::Num::zero());
+            *corner = self.rotation * (V3::new(x, y, z) + V3::select(cap, rim, round));
+        }
+        corners
     }
+}
+
+/// `x`, or `-x`.
+#[inline(always)]
+fn signed<N: Num>(x: N, up: bool) -> N {
+    if up { x } else { -x }
+}
+
+/// The end of a side of a face that looks along `d`: the one asked for where the side rises little, so that both ends
+/// belong to the face, else the farther one. `main` tells that the axis is no side.
+#[inline(always)]
+fn end<N: Num>(d: N, half: N, main: N::Mask, tolerance: N, up: bool) -> N {
+    let flat = !main & (d.abs() * half * N::of(2.0)).le(tolerance);
+    N::select(flat, signed(half, up), d.sign() * half)
 }

@@ -124,10 +124,7 @@ fn record(
         Transmission::Site { site: index } => {
             let at = &model.sites[index];
             let pose = links.from_body[at.body].compose(at.pose);
-            site = (
-                pose.position.to_array(),
-                super::tree::rows(glam::DMat3::from_quat(pose.rotation)),
-            );
+            site = (pose.position.to_array(), super::tree::rows(glam::DMat3::from_quat(pose.rotation)));
             (actuator::SITE, links.of_body[at.body], 0, 0)
         }
     };

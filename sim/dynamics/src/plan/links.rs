@@ -37,12 +37,8 @@ impl Links {
     /// Groups the bodies of a model.
     pub fn new(model: &RobotModel) -> Self {
         let world = Link { parent: 0, body: 0, tree: 0, parent_from_link: Pose::IDENTITY };
-        let mut out = Self {
-            links: vec![world],
-            of_body: vec![0],
-            from_body: vec![Pose::IDENTITY],
-            num_trees: 1,
-        };
+        let mut out =
+            Self { links: vec![world], of_body: vec![0], from_body: vec![Pose::IDENTITY], num_trees: 1 };
         for (index, body) in model.bodies.iter().enumerate().skip(1) {
             let parent = out.of_body[body.parent];
             let parent_from_body = out.from_body[body.parent].compose(body.pose);
@@ -100,19 +96,15 @@ impl LinkInertia {
         let central = axes * DMat3::from_diagonal(inertial.moments * scale) * axes.transpose();
         let total = self.mass + mass;
         let middle = if total > 0.0 { (self.com * self.mass + com * mass) / total } else { com };
-        self.inertia = self.inertia
-            + shifted(self.mass, self.com - middle)
-            + central
-            + shifted(mass, com - middle);
+        self.inertia =
+            self.inertia + shifted(self.mass, self.com - middle) + central + shifted(mass, com - middle);
         (self.mass, self.com) = (total, middle);
     }
 
     /// Mass, centre, then xx, yy, zz, xy, xz, yz of the central inertia: the row order of the parameters.
     pub fn numbers(&self) -> [f64; 10] {
         let (c, i) = (self.com, self.inertia);
-        [
-            self.mass, c.x, c.y, c.z, i.x_axis.x, i.y_axis.y, i.z_axis.z, i.x_axis.y, i.x_axis.z, i.y_axis.z,
-        ]
+        [self.mass, c.x, c.y, c.z, i.x_axis.x, i.y_axis.y, i.z_axis.z, i.x_axis.y, i.x_axis.z, i.y_axis.z]
     }
 }
 

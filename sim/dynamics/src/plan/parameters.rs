@@ -194,13 +194,7 @@ fn body_weight(plan: &Plan, model: &RobotModel, links: &Links, memory: &[f64], b
         }
         sums[axis / 3] += whitened_square(plan, memory, &chain, &mut row);
     }
-    // Where a body moves in one way only, that inertia stands for both.
-    let [translation, rotation] = sums.map(|sum| sum / 3.0);
-    match (translation < 1e-15, rotation < 1e-15) {
-        (true, false) => [rotation, rotation],
-        (false, true) => [translation, translation],
-        _ => [translation, rotation],
-    }
+    sums.map(|sum| sum / 3.0)
 }
 
 /// `J M⁻¹ Jᵀ` of one row.

@@ -192,4 +192,5 @@ routines! {
     SphereBox: Sphere, Box, 1, collide::sphere_box;
     CapsuleCapsule: Capsule, Capsule, 2, collide::capsule_capsule;
     CapsuleBox: Capsule, Box, 2, collide::capsule_box;
+    BoxBox: Box, Box, 4, collide::box_box;
 }

@@ -50,8 +50,7 @@ fn carry_on<M: Machine>(plan: &Plan, m: &mut M, l: M::Int) {
         (m.get6(parent * 6 + plan.velocity), m.get6(parent * 6 + plan.acceleration));
     m.set6(l * 6 + plan.velocity, velocity);
     m.set6(l * 6 + plan.acceleration, acceleration);
-    let (joints, end) =
-        (m.int(plan.links.int(l, link::JOINTS)), m.int(plan.links.int(l, link::JOINTS_END)));
+    let (joints, end) = (m.int(plan.links.int(l, link::JOINTS)), m.int(plan.links.int(l, link::JOINTS_END)));
     for j in m.range(joints, end) {
         move_with_joint(plan, m, l, j);
     }
@@ -105,8 +104,7 @@ fn weigh<M: Machine>(plan: &Plan, m: &mut M, l: M::Int) {
     let position = m.get3(l * 3 + plan.position);
     let own = l * 10 + plan.p_inertia;
     let com = position + rotation * m.parameter3(own + 1);
-    let inertia =
-        Inertia::new(m.parameter(own), com, rotation, m.parameter3(own + 4), m.parameter3(own + 7));
+    let inertia = Inertia::new(m.parameter(own), com, rotation, m.parameter3(own + 4), m.parameter3(own + 7));
     m.set(l * 10 + plan.inertia, inertia.mass);
     m.set3(l * 10 + (plan.inertia + 1), inertia.moment);
     m.set3(l * 10 + (plan.inertia + 4), inertia.diagonal);

@@ -26,8 +26,7 @@ fn place<M: Machine>(plan: &Plan, m: &mut M, l: M::Int) {
     let position = carrier * m.real3(plan.links.real(l, link::POSITION)) + m.get3(parent * 3 + plan.position);
     m.set3(l * 3 + plan.position, position);
     m.set9(l * 9 + plan.rotation, carrier * m.real9(plan.links.real(l, link::ROTATION)));
-    let (joints, end) =
-        (m.int(plan.links.int(l, link::JOINTS)), m.int(plan.links.int(l, link::JOINTS_END)));
+    let (joints, end) = (m.int(plan.links.int(l, link::JOINTS)), m.int(plan.links.int(l, link::JOINTS_END)));
     for j in m.range(joints, end) {
         let kind = m.int(plan.joints.int(j, joint::KIND));
         if let Some(_then) = m.when(m.equal(kind, joint::FREE)) {

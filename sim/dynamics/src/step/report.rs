@@ -68,22 +68,25 @@ pub(super) fn quaternion<N: Num>(rotation: Mat3<N>) -> [N; 4] {
     [out[0] * scale, out[1] * scale, out[2] * scale, out[3] * scale]
 }
 
+/// A position or velocity beyond this is as good as infinite. Well inside 32 bits: a compiler that believes in
+/// finite numbers, as those of GPUs do, could take a comparison with the largest of them for true, or `x - x` for 0.
+const HUGE: f64 = 1e30;
+
 /// 1 where a position or velocity is not finite, 2 where a velocity is beyond what the scene allows, else 0.
 #[inline(always)]
 fn judge<M: Machine>(plan: &Plan, m: &mut M) {
-    let (mut finite, mut slow) = (m.var(m.num(0.0)), m.var(m.num(0.0)));
+    let (zero, one, two) = (m.num(0.0), m.num(1.0), m.num(2.0));
+    let (mut broken, mut fastest) = (m.var(zero), m.var(zero));
     for d in m.range(plan.qpos, plan.qpos + plan.num_qpos) {
-        // x - x is 0 for every finite number and NaN for others.
-        let x = m.get(d);
-        finite.set(finite.get() + (x - x));
+        let finite = m.get(d).abs().lt(m.num(HUGE));
+        broken.set(M::Num::select(finite, broken.get(), one));
     }
     for d in m.range(plan.qvel, plan.qvel + plan.dofs.len) {
-        let x = m.get(d);
-        finite.set(finite.get() + (x - x));
-        slow.set(slow.get().max(x.abs()));
+        let speed = m.get(d).abs();
+        broken.set(M::Num::select(speed.lt(m.num(HUGE)), broken.get(), one));
+        fastest.set(fastest.get().max(speed));
     }
-    let (zero, one, two) = (m.num(0.0), m.num(1.0), m.num(2.0));
-    let within = slow.get().le(m.num(plan.options.max_velocity));
+    let within = fastest.get().le(m.num(plan.options.max_velocity));
     let fault = M::Num::select(within, zero, two);
-    m.set(plan.fault, M::Num::select(finite.get().le(zero), fault, one));
+    m.set(plan.fault, M::Num::select(broken.get().lt(m.num(0.5)), fault, one));
 }
