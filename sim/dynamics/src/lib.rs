@@ -3,6 +3,7 @@
 //! The same text runs in `f64` (the truth of tests), in `f32` (the reference), in vector registers of 4, 8 or 16
 //! environments, and as a WGSL kernel with one thread an environment.
 
+pub mod any;
 pub mod batch;
 pub mod collide;
 pub mod inspect;

@@ -3,16 +3,13 @@
 use std::ops::Range;
 
 use glam::DQuat;
-use keiko_dynamics::batch::{Batch, Part};
-use keiko_dynamics::lane::{F32x4, Isa, Lanes};
-#[cfg(target_arch = "x86_64")]
-use keiko_dynamics::lane::{F32x8, F32x16};
+use keiko_dynamics::any::{AnyBatch, Width, any_batch};
+use keiko_dynamics::batch::Part;
 use keiko_dynamics::plan::{BuildError, Law, Parameters, Plan, StepOptions};
 use keiko_model::RobotModel;
 use keiko_model::robot::JointKind;
 use rayon::prelude::*;
 
-use super::core::{Core, Typed};
 use super::delay::DelayLine;
 use super::snapshot;
 use crate::executor::{BatchState, EnvParameters, Executor, Fault, FaultCause, SnapshotError, Unsupported};
@@ -22,20 +19,6 @@ use crate::options::{ContactLaw, PhysicsOptions};
 /// Fewer numbers than this are copied faster by one thread than by several that must be woken.
 const PARALLEL_COPY: usize = 1 << 15;
 
-/// How many environments a step works on at once. All widths of `f32` give the same bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Width {
-    /// As many as this processor's vector registers hold.
-    #[default]
-    Detected,
-    /// One, in `f32`: the reference of the vectors.
-    Single,
-    /// One, in `f64`: the truth of tests.
-    Double,
-    /// These vectors, where the processor has them; else what it has.
-    Vectors(Isa),
-}
-
 /// The batched engine.
 ///
 /// `actuator_force` is the mean over the substeps of the control step of the force that each actuator asks for after its
@@ -43,7 +26,7 @@ pub enum Width {
 pub struct LanesExecutor {
     pub(super) model: RobotModel,
     options: PhysicsOptions,
-    pub(super) core: Box<dyn Core>,
+    pub(super) core: Box<dyn AnyBatch>,
     /// Numbers of parameters that change nothing.
     identity: Vec<f64>,
     pub(super) delay: DelayLine,
@@ -73,7 +56,7 @@ impl LanesExecutor {
         width: Width,
     ) -> Result<Self, BuildError> {
         let step = step_options(&options)?;
-        let core = core(model, num_envs, step, width)?;
+        let core = any_batch(model, num_envs, step, width)?;
         Ok(Self {
             identity: core.numbers(model, &Parameters::default()),
             unsupported: notes(model, core.plan()),
@@ -212,36 +195,6 @@ fn step_options(options: &PhysicsOptions) -> Result<StepOptions, BuildError> {
     })
 }
 
-fn core(
-    model: &RobotModel,
-    num_envs: usize,
-    options: StepOptions,
-    width: Width,
-) -> Result<Box<dyn Core>, BuildError> {
-    fn typed<L: Lanes>(
-        model: &RobotModel,
-        num_envs: usize,
-        options: StepOptions,
-    ) -> Result<Box<dyn Core>, BuildError> {
-        Ok(Box::new(Typed::new(Batch::<L>::new(model, num_envs, options)?)))
-    }
-    let here = Isa::detect();
-    let isa = match width {
-        Width::Single => return typed::<f32>(model, num_envs, options),
-        Width::Double => return typed::<f64>(model, num_envs, options),
-        Width::Detected => here,
-        Width::Vectors(isa) if isa.width() <= here.width() => isa,
-        Width::Vectors(_) => here,
-    };
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => typed::<F32x16>(model, num_envs, options),
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => typed::<F32x8>(model, num_envs, options),
-        _ => typed::<F32x4>(model, num_envs, options),
-    }
-}
-
 /// Whether the parameters of an environment change nothing of the model; delays are not the engine's.
 fn is_identity(p: &EnvParameters, env: usize) -> bool {
     let fields = [&p.mass_scale, &p.friction_scale, &p.stiffness_scale, &p.damping_scale, &p.strength_scale];
@@ -280,7 +233,7 @@ fn normalize(model: &RobotModel, qpos: &mut [f64]) {
 }
 
 /// Fills a field from consecutive rows of the batch.
-fn copy_rows(core: &dyn Core, part: Part, first: usize, mask: Option<&[bool]>, field: &mut Field) {
+fn copy_rows(core: &dyn AnyBatch, part: Part, first: usize, mask: Option<&[bool]>, field: &mut Field) {
     let n = field.num_envs().max(1);
     let copy = |(row, to): (usize, &mut [f32])| match mask {
         None => core.copy(part, first + row, to),

@@ -3,9 +3,9 @@
 //! The engine is `keiko_dynamics`. Here is what an executor adds: the width of this processor, parameters and delays of
 //! each environment, faults, snapshots, and the columns of the batch state.
 
-mod core;
 mod delay;
 mod executor;
 mod snapshot;
 
-pub use executor::{LanesExecutor, Width};
+pub use executor::LanesExecutor;
+pub use keiko_dynamics::any::Width;

@@ -1,14 +1,20 @@
 //! The batch behind a `dyn`, so that its width can be chosen at run time.
+//!
+//! All widths are compiled here, once, and not again by every crate that steps a batch.
 
 use std::ops::Range;
 
-use keiko_dynamics::batch::{Batch, Part};
-use keiko_dynamics::lane::Lanes;
-use keiko_dynamics::plan::{Parameters, Plan};
 use keiko_model::RobotModel;
 
+use crate::batch::{Batch, Part};
+#[cfg(target_arch = "x86_64")]
+use crate::lane::{F32x8, F32x16};
+use crate::lane::{F32x4, Isa, Lanes};
+use crate::plan::{BuildError, Parameters, Plan, StepOptions};
+
 /// A [`Batch`] of any width, told in `f32`.
-pub(super) trait Core: Send + Sync {
+pub trait AnyBatch: Send + Sync {
+    /// The plan of the step.
     fn plan(&self) -> &Plan;
 
     /// Environments in a register.
@@ -17,40 +23,48 @@ pub(super) trait Core: Send + Sync {
     /// Bytes of a number.
     fn number_size(&self) -> usize;
 
+    /// See [`Batch::numbers`].
     fn numbers(&self, model: &RobotModel, parameters: &Parameters) -> Vec<f64>;
 
+    /// Parameters and state of an environment; see [`Batch::reset`].
     fn reset(&mut self, env: usize, numbers: &[f64], qpos: &[f64], qvel: &[f64]);
 
+    /// See [`Batch::set_state`].
     fn set_state(&mut self, row: usize, env: usize, value: f64);
 
+    /// Marks an environment as unusable.
     fn set_fault(&mut self, env: usize, cause: f64);
 
+    /// Fills output rows of the environments in the mask from their state.
     fn observe_some(&mut self, mask: &[bool], rows: Range<usize>);
 
+    /// One control step under `control` `[nu, num_envs]`; see [`Batch::step`].
     fn step(&mut self, control: &[f32]);
 
     /// A row over all environments.
     fn copy(&self, part: Part, row: usize, to: &mut [f32]);
 
+    /// One number of an environment.
     fn number(&self, part: Part, row: usize, env: usize) -> f64;
 
+    /// Sets a row over all environments.
     fn restore(&mut self, part: Part, row: usize, from: &[f64]);
 }
 
 /// A batch and room for its controls.
-pub(super) struct Typed<L: Lanes> {
+struct Typed<L: Lanes> {
     batch: Batch<L>,
     control: Vec<L::Scalar>,
 }
 
 impl<L: Lanes> Typed<L> {
-    pub fn new(batch: Batch<L>) -> Self {
+    fn new(batch: Batch<L>) -> Self {
         let len = batch.plan().actuators.len * batch.num_envs();
         Self { control: vec![L::Scalar::default(); len], batch }
     }
 }
 
-impl<L: Lanes> Core for Typed<L> {
+impl<L: Lanes> AnyBatch for Typed<L> {
     fn plan(&self) -> &Plan {
         self.batch.plan()
     }
@@ -101,5 +115,53 @@ impl<L: Lanes> Core for Typed<L> {
 
     fn restore(&mut self, part: Part, row: usize, from: &[f64]) {
         self.batch.restore(part, row, from.iter().copied());
+    }
+}
+
+/// How many environments a step works on at once. All widths of `f32` give the same bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Width {
+    /// As many as this processor's vector registers hold.
+    #[default]
+    Detected,
+    /// One, in `f32`: the reference of the vectors.
+    Single,
+    /// One, in `f64`: the truth of tests.
+    Double,
+    /// These vectors, where the processor has them; else what it has.
+    Vectors(Isa),
+}
+
+/// A batch of the widest lanes that `width` asks for and this processor has.
+///
+/// # Errors
+/// See [`Plan::new`].
+pub fn any_batch(
+    model: &RobotModel,
+    num_envs: usize,
+    options: StepOptions,
+    width: Width,
+) -> Result<Box<dyn AnyBatch>, BuildError> {
+    fn typed<L: Lanes>(
+        model: &RobotModel,
+        num_envs: usize,
+        options: StepOptions,
+    ) -> Result<Box<dyn AnyBatch>, BuildError> {
+        Ok(Box::new(Typed::new(Batch::<L>::new(model, num_envs, options)?)))
+    }
+    let here = Isa::detect();
+    let isa = match width {
+        Width::Single => return typed::<f32>(model, num_envs, options),
+        Width::Double => return typed::<f64>(model, num_envs, options),
+        Width::Detected => here,
+        Width::Vectors(isa) if isa.width() <= here.width() => isa,
+        Width::Vectors(_) => here,
+    };
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => typed::<F32x16>(model, num_envs, options),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => typed::<F32x8>(model, num_envs, options),
+        _ => typed::<F32x4>(model, num_envs, options),
     }
 }
