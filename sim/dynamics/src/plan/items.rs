@@ -54,7 +54,7 @@ pub mod item {
     pub const INVERSE_WIDTH: usize = 4;
     /// Number: where on it the curve turns.
     pub const MIDPOINT: usize = 5;
-    /// Number: 1 for a curve of degree 2, 0 for a line.
+    /// Number: 1 for a curve of degree 2, 0 for a line; between them a mix.
     pub const CURVED: usize = 6;
     /// Number: inverse inertia seen by the constraint at the reference configuration.
     pub const INVERSE_INERTIA: usize = 7;
@@ -130,7 +130,7 @@ pub(super) fn softness_numbers(softness: &Softness, options: &StepOptions) -> [f
     if width <= 1e-15 {
         (low, high) = (0.5 * (low + high), 0.5 * (low + high));
     }
-    let curved = if power == 1.0 { 0.0 } else { 1.0 };
+    let curved = (power - 1.0).clamp(0.0, 1.0);
     [stiffness, damping, low, high, 1.0 / width.max(1e-15), midpoint.clamp(1e-4, 0.9999), curved]
 }
 

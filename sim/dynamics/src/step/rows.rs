@@ -267,7 +267,7 @@ pub(super) fn impedance<M: Machine>(plan: &Plan, m: &M, i: M::Int, gap: M::Num) 
     let below = x * x / mid;
     let above = one - (one - x).square() / (one - mid);
     let curve = M::Num::select(x.le(mid), below, above);
-    let y = M::Num::select(m.num(0.5).lt(real(item::CURVED)), curve, x);
+    let y = (curve - x).mul_add(real(item::CURVED), x);
     let (low, high) = (real(item::IMPEDANCE_LOW), real(item::IMPEDANCE_HIGH));
     let impedance = y.mul_add(high - low, low);
     (impedance, (one - impedance) / impedance * real(item::INVERSE_INERTIA))

@@ -176,7 +176,8 @@ fn solve_cone<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, relax: bool) {
             now[0] = push;
         }
         Law::Mujoco => {
-            let stretched = along_ray(m, w, &rows, &coupling, speed, now);
+            let friction = m.get(w + item::D_LOW);
+            let stretched = along_ray(m, w, &rows, &coupling, speed, now, friction);
             let change = each!(r => stretched[r] - now[r]);
             let diagonal = each!(r => m.get(w + (item::D_DIAGONAL + r)));
             let product = block(&diagonal, &coupling, change);
@@ -244,7 +245,7 @@ fn inside_disc<N: Num>(
         let length = squared.sqrt();
         let back = solve_pair([a, c], coupling, shift, x);
         let curvature = x[0].mul_add(back[0], x[1] * back[1]).max(tiny);
-        let step = (length / limit.max(tiny) - N::one()) * squared / curvature;
+        let step = (length / limit.max(N::of(1e-9)) - N::one()) * squared / curvature;
         shift = shift + N::select(limit.lt(length), step, N::zero());
         x = solve_pair([a, c], coupling, shift, [-p[0], -p[1]]);
     }
@@ -270,7 +271,7 @@ fn block<N: Num>(diagonal: &[N; 3], coupling: &[N; 3], x: [N; 3]) -> [N; 3] {
 }
 
 /// The best multiple of a contact's impulse: normal and friction grow together, which is what couples them in MuJoCo's
-/// convex problem. A contact without impulse takes the best normal one.
+/// convex problem. A contact without impulse takes the best one along the edge of the cone that is steepest downhill.
 #[inline(always)]
 fn along_ray<M: Machine>(
     m: &M,
@@ -279,20 +280,22 @@ fn along_ray<M: Machine>(
     coupling: &[M::Num; 3],
     speed: [M::Num; 3],
     now: [M::Num; 3],
+    friction: M::Num,
 ) -> [M::Num; 3] {
-    let zero = m.num(0.0);
     let diagonal = each!(r => m.get(w + (item::D_DIAGONAL + r)) + rows[r][1]);
     let gradient = each!(r => rows[r][1].mul_add(now[r], speed[r] + rows[r][0]));
-    let product = block(&diagonal, coupling, now);
-    let dot = |a: [M::Num; 3], b: [M::Num; 3]| a[0].mul_add(b[0], a[1].mul_add(b[1], a[2] * b[2]));
-    let curvature = dot(now, product);
-    let pushes = m.num(1e-12).lt(now[0]) & m.num(1e-30).lt(curvature);
-    let step = dot(now, gradient) / M::Num::select(pushes, curvature, m.num(1.0));
-    let factor = (m.num(1.0) - step).max(zero);
-    let fresh = relaxed(rows[0], speed[0], now[0]).max(zero);
-    [
-        M::Num::select(pushes, now[0] * factor, fresh),
-        M::Num::select(pushes, now[1] * factor, now[1]),
-        M::Num::select(pushes, now[2] * factor, now[2]),
-    ]
+    let pushes = m.num(1e-12).lt(now[0]);
+    let slope = gradient[1].mul_add(gradient[1], gradient[2] * gradient[2]).sqrt();
+    let downhill = -friction / slope.max(m.num(1e-30));
+    let edge = [m.num(1.0), gradient[1] * downhill, gradient[2] * downhill];
+    let ray = each!(r => M::Num::select(pushes, now[r], edge[r]));
+    let curvature = dot(ray, block(&diagonal, coupling, ray)).max(m.num(1e-30));
+    let start = M::Num::select(pushes, m.num(1.0), m.num(0.0));
+    let factor = (start - dot(ray, gradient) / curvature).max(m.num(0.0));
+    each!(r => ray[r] * factor)
+}
+
+#[inline(always)]
+fn dot<N: Num>(a: [N; 3], b: [N; 3]) -> N {
+    a[0].mul_add(b[0], a[1].mul_add(b[1], a[2] * b[2]))
 }

@@ -10,13 +10,12 @@ use super::ties::rotation_vector;
 /// Pulls along the rotation (and translation) from where the spring is at rest, at the end of the substep.
 #[inline(always)]
 pub(super) fn turn_back<M: Machine>(plan: &Plan, m: &mut M, s: M::Int) {
-    let real = |k| m.real(plan.springs.real(s, k));
-    let stiffness = real(spring::STIFFNESS);
+    let stiffness = m.real(plan.springs.real(s, spring::STIFFNESS));
     let q = m.int(plan.springs.int(s, spring::QPOS)) + plan.qpos;
     let d = m.int(plan.springs.int(s, spring::DOF));
     // rest⁻¹ ⊗ q, in the frame of the joint's child.
     let rest = -m.real3(plan.springs.real(s, spring::ROTATION));
-    let scalar = real(spring::ROTATION + 3);
+    let scalar = m.real(plan.springs.real(s, spring::ROTATION + 3));
     let (v, w) = (m.get3(q), m.get(q + 3));
     let vector = rest.mul_add(w, v.mul_add(scalar, rest.cross(v)));
     let (axis, angle) = rotation_vector(vector, w * scalar - rest.dot(v));

@@ -1,5 +1,6 @@
 //! Constraints that are not contacts: lists those that act and makes their rows.
 
+use crate::each;
 use crate::lane::{Num, Phase};
 use crate::machine::{Machine, Var};
 use crate::plan::{Law, Plan, item, tie};
@@ -161,17 +162,17 @@ fn limit<M: Machine>(plan: &Plan, m: &mut M, i: M::Int) {
     let below = length - m.real(plan.items.real(i, tie::LOW));
     let above = m.real(plan.items.real(i, tie::HIGH)) - length;
     let lower = below.le(above);
-    let signed = |x: M::Num| M::Num::select(lower, x, -x);
+    let sign = M::Num::select(lower, m.num(1.0), m.num(-1.0));
     let distance = below.min(above);
-    let there = near(plan, m, i, distance, signed(speed));
+    let there = near(plan, m, i, distance, sign * speed);
     forget_row(plan, m, i, there);
     if let Some(_then) = m.when(m.any(there)) {
         clear(plan, m, i);
         add_form(plan, m, i, tie::FIRST, m.num(1.0));
         let white = whiten::<M, 1>(plan, m, i);
         let gap = distance - m.real(plan.items.real(i, item::MARGIN));
-        let law = spring(plan, m, i, gap, white.diagonal[0], signed(white.before[0]), true);
-        let law = Spring { bias: signed(law.bias), relax: signed(law.relax), softness: law.softness };
+        let law = spring(plan, m, i, gap, white.diagonal[0], sign * white.before[0], true);
+        let law = Spring { bias: sign * law.bias, relax: sign * law.relax, softness: law.softness };
         let bounds = [
             M::Num::select(lower, m.num(0.0), m.num(-UNBOUNDED)),
             M::Num::select(lower, m.num(UNBOUNDED), m.num(0.0)),
@@ -239,14 +240,18 @@ struct Points<N> {
 
 #[inline(always)]
 fn points<M: Machine>(plan: &Plan, m: &M, i: M::Int) -> Points<M::Num> {
-    let place = |link: usize, anchor: usize| {
-        let l = m.int(plan.items.int(i, link));
-        let anchor = m.real3(plan.items.real(i, anchor));
-        m.get3(l * 3 + plan.position) + m.get9(l * 9 + plan.rotation) * anchor
-    };
-    let origin = |tree: usize| m.get3(m.int(plan.items.int(i, tree)) * 3 + plan.origin);
-    let at = [place(item::LINK_A, tie::ANCHOR_A), place(item::LINK_B, tie::ANCHOR_B)];
-    Points { at, apart: (at[1] - at[0]) + (origin(item::TREE_B) - origin(item::TREE_A)) }
+    let at =
+        [anchor(plan, m, i, item::LINK_A, tie::ANCHOR_A), anchor(plan, m, i, item::LINK_B, tie::ANCHOR_B)];
+    let (a, b) = (m.int(plan.items.int(i, item::TREE_A)), m.int(plan.items.int(i, item::TREE_B)));
+    let origins = m.get3(b * 3 + plan.origin) - m.get3(a * 3 + plan.origin);
+    Points { at, apart: (at[1] - at[0]) + origins }
+}
+
+#[inline(always)]
+fn anchor<M: Machine>(plan: &Plan, m: &M, i: M::Int, link: usize, anchor: usize) -> V3<M::Num> {
+    let l = m.int(plan.items.int(i, link));
+    let anchor = m.real3(plan.items.real(i, anchor));
+    m.get3(l * 3 + plan.position) + m.get9(l * 9 + plan.rotation) * anchor
 }
 
 #[inline(always)]
@@ -271,7 +276,24 @@ fn tie_points<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, points: &Points<M::
             m.set3(at, velocity.mul_add(m.num(sign), m.get3(at)));
         }
     }
-    keep_triple(plan, m, i, points.apart, norm);
+    let drift = point_acceleration(plan, m, i, item::LINK_B, points.at[1])
+        - point_acceleration(plan, m, i, item::LINK_A, points.at[0]);
+    keep_triple(plan, m, i, points.apart, norm, drift);
+}
+
+/// Acceleration of a link's point that no joint's acceleration causes; the world's share of gravity is in it.
+#[inline(always)]
+fn point_acceleration<M: Machine>(
+    plan: &Plan,
+    m: &M,
+    i: M::Int,
+    link: usize,
+    point: V3<M::Num>,
+) -> V3<M::Num> {
+    let l = m.int(plan.items.int(i, link)) * 6;
+    let (velocity, acceleration) = (m.get6(l + plan.velocity), m.get6(l + plan.acceleration));
+    let speed = velocity.linear + velocity.angular.cross(point);
+    acceleration.linear + acceleration.angular.cross(point) + velocity.angular.cross(speed)
 }
 
 /// Places first: item `i`; then rotations: the next item. MuJoCo's residual of the rotation is the vector part of the
@@ -280,10 +302,11 @@ fn tie_points<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, points: &Points<M::
 fn weld<M: Machine>(plan: &Plan, m: &mut M, i: M::Int) {
     let points = points(plan, m, i);
     let turn = i + 1;
-    let rotation = |link: usize| m.get9(m.int(plan.items.int(turn, link)) * 9 + plan.rotation);
-    let (a, b) = (rotation(item::LINK_A), rotation(item::LINK_B));
-    let real = |k| m.real(plan.items.real(turn, tie::ROTATION + k));
-    let kept = Mat3::from_quaternion(real(0), real(1), real(2), real(3));
+    let (la, lb) = (m.int(plan.items.int(turn, item::LINK_A)), m.int(plan.items.int(turn, item::LINK_B)));
+    let (a, b) = (m.get9(la * 9 + plan.rotation), m.get9(lb * 9 + plan.rotation));
+    let kept = m.real3(plan.items.real(turn, tie::ROTATION));
+    let kept =
+        Mat3::from_quaternion(kept.x, kept.y, kept.z, m.real(plan.items.real(turn, tie::ROTATION + 3)));
     let [x, y, z, w] = quaternion(b.transpose() * (a * kept));
     let left = V3::new(x, y, z);
     let norm = (points.apart.length_squared() + left.length_squared()).sqrt();
@@ -300,12 +323,30 @@ fn weld<M: Machine>(plan: &Plan, m: &mut M, i: M::Int) {
             m.set3(d * 3 + plan.dense, row * m.num(sign));
         }
     }
-    keep_triple(plan, m, turn, -left, norm);
+    // The rate of these rows: of the quaternion that is left, and of the second body's frame.
+    let spin = m.get3(lb * 6 + plan.velocity);
+    let between = spin - m.get3(la * 6 + plan.velocity);
+    let gain = m.get3(lb * 6 + plan.acceleration) - m.get3(la * 6 + plan.acceleration);
+    let about = b.transpose_mul(between);
+    let about_rate = b.transpose_mul(gain - spin.cross(between));
+    let half = m.num(0.5);
+    let left_rate = about.mul_add(w, about.cross(left)) * -half;
+    let w_rate = about.dot(left) * half;
+    let drift = about_rate.mul_add(w, about_rate.cross(left)) + about.mul_add(w_rate, about.cross(left_rate));
+    keep_triple(plan, m, turn, -left, norm, drift * half);
 }
 
-/// Whitens three dense rows, factors their block and lists them.
+/// Whitens three dense rows, factors their block and lists them. MuJoCo's law takes `drift`, the rate of the rows times
+/// the velocity, off the reference acceleration.
 #[inline(always)]
-fn keep_triple<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, gap: V3<M::Num>, norm: M::Num) {
+fn keep_triple<M: Machine>(
+    plan: &Plan,
+    m: &mut M,
+    i: M::Int,
+    gap: V3<M::Num>,
+    norm: M::Num,
+    drift: V3<M::Num>,
+) {
     let white = whiten::<M, 3>(plan, m, i);
     warm_start::<M, 3>(plan, m, i);
     let w = i * item::NUM_WORKING + plan.working;
@@ -313,16 +354,18 @@ fn keep_triple<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, gap: V3<M::Num>, n
     // Directions in which nothing can move (a planar loop closed in space) must not take part.
     let least = trace.mul_add(m.num(1e-5), m.num(1e-12));
     let mut softness = least;
-    for (r, gap) in [gap.x, gap.y, gap.z].into_iter().enumerate() {
-        let law = equality(plan, m, i, gap, norm, white.diagonal[r], white.before[r]);
+    for (r, (gap, drift)) in [(gap.x, drift.x), (gap.y, drift.y), (gap.z, drift.z)].into_iter().enumerate() {
+        let mut law = equality(plan, m, i, gap, norm, white.diagonal[r], white.before[r]);
         if plan.options.law == Law::Mujoco {
             softness = law.softness;
+            law.bias = drift.mul_add(m.num(plan.options.substep()), law.bias);
+            law.relax = law.bias;
         }
         m.set(w + (item::D_BIAS + r), law.bias);
         m.set(w + (item::D_RELAX + r), law.relax);
         m.set(w + (item::D_SOFTNESS + r), softness);
     }
-    let [a, b, c] = white.diagonal.map(|x| x + softness);
+    let [a, b, c] = each!(r => white.diagonal[r] + softness);
     let [ab, ac, bc] = white.coupling;
     let one = m.num(1.0);
     let first = one / a;
