@@ -39,8 +39,9 @@ impl Inspector {
     /// See [`Plan::new`].
     pub fn new(model: &RobotModel) -> Result<Self, BuildError> {
         let mut bare = model.clone();
-        // Contacts take no part; a shape without a routine is no obstacle here.
+        // Contacts and sensors take no part; a shape without a routine is no obstacle here.
         bare.geoms.clear();
+        bare.sensors.clear();
         bare.contact_pairs.clear();
         let options = StepOptions { timestep: 0.0, substeps: 1, ..StepOptions::default() };
         let plan = Plan::new(&bare, options)?;
