@@ -177,7 +177,6 @@ impl<M: Machine> Field<M> {
     /// straight over another of them with another normal.
     #[inline(always)]
     fn nearest(&self, m: &M, p: V3<M::Num>) -> [Near<M::Num>; 2] {
-        let one = M::Num::one();
         let [u, v] = self.grid(p);
         let (column, row) = (middle(u, self.last[0]), middle(v, self.last[1]));
         // The planes of two steep triangles may both be over a point that is over the edge between them.
@@ -242,7 +241,7 @@ impl<M: Machine> Field<M> {
 #[inline(always)]
 fn middle<N: Num>(x: N, last: N) -> N {
     let one = N::one();
-    (x + N::of(0.5)).floor().clamp(one.min(last - one), one.max(last - one))
+    (x + N::of(0.5)).floor().clamp(one, one.max(last - one))
 }
 
 /// Where the origin is nearest to a triangle that is counter-clockwise seen from above, if it is over the surface where

@@ -93,6 +93,7 @@ const MARGIN: usize = 42;
 const OUT: usize = 43;
 const SPACE: usize = OUT + 4 * 7;
 
+#[inline(always)]
 fn read_solid<M: Machine>(m: &M, at: usize) -> Solid<M::Num> {
     Solid {
         position: m.get3(at),
@@ -103,10 +104,12 @@ fn read_solid<M: Machine>(m: &M, at: usize) -> Solid<M::Num> {
     }
 }
 
+#[inline(always)]
 fn read_placed<M: Machine>(m: &M, at: usize) -> Placed<M::Num> {
     Placed { position: m.get3(at), rotation: m.get9(at + 3), size: V3::zero() }
 }
 
+#[inline(always)]
 fn read_hull<M: Machine>(m: &M, at: usize, ints: usize) -> Hull<M> {
     Hull::new(m, &read_placed(m, at), m.int(ints), m.int(ints + 1))
 }
