@@ -10,8 +10,8 @@ pub const PEERS: [&str; 2] = ["MuJoCo", "MuJoCo RK4"];
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Peer {
     /// With its defaults (Euler, pyramidal friction cone), and with Runge-Kutta (four times the work), elliptic cone and
-    /// `impratio` 10. NaN where it diverges, infinite where the event never comes, `None` where it cannot hold the
-    /// scene.
+    /// `impratio` 10. NaN where it diverges (T15: both take a servo's damping explicitly), infinite where the event
+    /// never comes, `None` where it cannot hold the scene. T12a was not measured: it takes a quarter of an hour.
     pub values: [Option<f64>; 2],
 }
 
