@@ -17,6 +17,7 @@ fn upload(gpu: &Gpu, kernel: &Recorded, num_envs: usize) -> keiko_gpu::Kernel {
         binding("reals", Access::Read, kernel.reals.len()),
         binding("ints", Access::Read, kernel.ints.len()),
         binding("output", Access::ReadWrite, kernel.output_len * num_envs),
+        binding("memory", Access::ReadWrite, kernel.memory_len * num_envs),
     ];
     let source = Source {
         wgsl: &kernel.wgsl,

@@ -52,38 +52,55 @@ fn control(scene: &Scene, step: usize) -> Vec<f32> {
     (0..scene.default_ctrl.len() * NUM_ENVS).map(|at| hold(at) + wave(at)).collect()
 }
 
-/// Steps both and compares every number of the state after each step.
+/// All rows of a part of a batch.
+fn rows(batch: &Batch<f32>, part: Part, len: usize) -> Vec<f32> {
+    (0..len * NUM_ENVS).map(|at| batch.number(part, at / NUM_ENVS, at % NUM_ENVS) as f32).collect()
+}
+
+/// The largest difference; NaN equals NaN.
+fn difference(what: &str, on_the_cpu: &[f32], on_the_gpu: &[f32], tolerance: f32) -> f32 {
+    let mut worst = 0.0;
+    for (at, (a, b)) in on_the_cpu.iter().zip(on_the_gpu).enumerate() {
+        let difference = if a.is_nan() && b.is_nan() { 0.0 } else { (a - b).abs() / a.abs().max(1.0) };
+        let (row, env) = (at / NUM_ENVS, at % NUM_ENVS);
+        assert!(difference <= tolerance, "{what} {row} of environment {env}: {a} on the CPU, {b} on the GPU");
+        worst = f32::max(worst, difference);
+    }
+    worst
+}
+
+/// Steps both and compares every number of state and output after each step. One environment is broken from the
+/// start: both say so and let it rest.
 fn compare(gpu: &Gpu, name: &str, steps: usize, tolerance: f32) {
+    const BROKEN: usize = 7;
     let (scene, options) = load(name);
     let mut batch = batch(&scene, options);
+    batch.set_state(batch.plan().qvel, BROKEN, f64::NAN);
     let kernel = record::kernel::<ControlStep>(batch.plan());
-    let compile = std::time::Instant::now();
     let on_device = upload(gpu, &kernel, NUM_ENVS);
-    let rows = |len: usize, get: &dyn Fn(usize, usize) -> f32| -> Vec<f32> {
-        (0..len * NUM_ENVS).map(|at| get(at / NUM_ENVS, at % NUM_ENVS)).collect()
-    };
-    let parameters = rows(kernel.parameters_len, &|row, env| batch.number(Part::Parameters, row, env) as f32);
+    let start = rows(&batch, Part::State, kernel.state_len);
+    on_device.write("state", &start).expect("its rows");
+    let parameters = rows(&batch, Part::Parameters, kernel.parameters_len);
     on_device.write("parameters", &parameters).expect("its rows");
-    let state = rows(kernel.state_len, &|row, env| batch.state(row, env));
-    on_device.write("state", &state).expect("its rows");
-    println!("{name}: compiled in {:.1} s", compile.elapsed().as_secs_f64());
+    let output = rows(&batch, Part::Output, kernel.output_len);
+    on_device.write("output", &output).expect("its rows");
     let mut worst = 0.0;
     for step in 0..steps {
         let control = control(&scene, step);
         on_device.write("control", &control).expect("its rows");
         on_device.run(NUM_ENVS as u32, 1);
         batch.step(&control);
-        let found = on_device.read("state").expect("the device answers");
-        let expected = rows(kernel.state_len, &|row, env| batch.state(row, env));
-        assert_ne!(expected, state, "the step does nothing");
-        for (at, (a, b)) in expected.iter().zip(&found).enumerate() {
-            let difference = (a - b).abs() / a.abs().max(1.0);
-            let (row, env) = (at / NUM_ENVS, at % NUM_ENVS);
-            let place = format!("{name}, step {step}, row {row}, environment {env}");
-            assert!(difference <= tolerance, "{place}: {a} on the CPU, {b} on the GPU");
-            worst = f32::max(worst, difference);
+        for (part, name, len) in
+            [(Part::State, "state", kernel.state_len), (Part::Output, "output", kernel.output_len)]
+        {
+            let found = on_device.read(name).expect("the device answers");
+            let what = format!("step {step}, {name}");
+            worst = f32::max(worst, difference(&what, &rows(&batch, part, len), &found, tolerance));
         }
     }
+    assert_ne!(rows(&batch, Part::State, kernel.state_len), start, "the step does nothing");
+    let faults: Vec<usize> = (0..NUM_ENVS).filter(|&env| batch.output(0, env) > 0.5).collect();
+    assert_eq!(faults, [BROKEN]);
     println!("{name}: worst difference over {steps} steps {worst:.1e}");
 }
 

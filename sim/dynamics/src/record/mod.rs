@@ -36,8 +36,12 @@ const WORKGROUP_SIZE: u32 = 64;
 /// | 3 | `reals` | `f32` | read | [`Kernel::reals`] |
 /// | 4 | `ints` | `u32` | read | [`Kernel::ints`] |
 /// | 5 | `output` | `f32` | read and write | [`Kernel::output_len`] rows of `num_envs` |
+/// | 6 | `memory` | `f32` | scratch | [`Kernel::memory_len`] rows of `num_envs` |
 ///
 /// The number of environments follows from the length of `state`. An array of no rows is bound with one unused element.
+/// Working memory is an array of the device and not of the thread: a driver sets each thread's own memory to zero and
+/// holds it for as many threads as the device could run.
+///
 /// An environment whose fault is not 0 stays as it is; one that breaks keeps its state and output of before, but
 /// for the fault.
 #[derive(Clone, Debug)]
@@ -54,6 +58,8 @@ pub struct Kernel {
     pub parameters_len: usize,
     /// Numbers of an environment's output.
     pub output_len: usize,
+    /// Numbers of an environment's working memory.
+    pub memory_len: usize,
     /// Numbers of the model.
     pub reals: Vec<f32>,
     /// Integers of the model.
@@ -76,6 +82,7 @@ pub fn kernel<P: Phase>(plan: &Plan) -> Kernel {
         control_len: plan.actuators.len,
         parameters_len: plan.parameters_len,
         output_len: plan.output_len,
+        memory_len: plan.memory_len,
         reals: plan.reals.iter().map(|&x| x as f32).collect(),
         ints: plan.ints.clone(),
     }
@@ -86,7 +93,7 @@ fn module(plan: &Plan, functions: &[Function], step: &str) -> String {
     let functions: Vec<&str> = functions.iter().map(|function| function.text.as_str()).collect();
     let functions = functions.join("\n");
     // WGSL has no empty arrays.
-    let (memory_len, counts_len) = (plan.memory_len.max(1), plan.counts_len.max(1));
+    let counts_len = plan.counts_len.max(1);
     let (state_len, control_len, output_len) = (plan.state_len, plan.actuators.len, plan.output_len);
     let (control, output) = (plan.control, plan.fault);
     format!(
@@ -97,8 +104,8 @@ fn module(plan: &Plan, functions: &[Function], step: &str) -> String {
 @group(0) @binding(3) var<storage, read> reals: array<f32>;
 @group(0) @binding(4) var<storage, read> ints: array<u32>;
 @group(0) @binding(5) var<storage, read_write> output: array<f32>;
+@group(0) @binding(6) var<storage, read_write> memory: array<f32>;
 
-var<private> memory: array<f32, {memory_len}>;
 var<private> counts: array<u32, {counts_len}>;
 var<private> env: u32;
 var<private> num_envs: u32;
@@ -116,21 +123,21 @@ fn {ENTRY}(@builtin(global_invocation_id) thread: vec3<u32>) {{
         return;
     }}
     for (var row = 0u; row < {state_len}u; row++) {{
-        memory[row] = state[row * num_envs + env];
+        memory[row * num_envs + env] = state[row * num_envs + env];
     }}
     for (var row = 0u; row < {control_len}u; row++) {{
-        memory[{control}u + row] = control[row * num_envs + env];
+        memory[({control}u + row) * num_envs + env] = control[row * num_envs + env];
     }}
     {step}();
-    output[env] = memory[{output}];
-    if (memory[{output}] > 0.5f) {{
+    output[env] = memory[{output}u * num_envs + env];
+    if (output[env] > 0.5f) {{
         return;
     }}
     for (var row = 0u; row < {state_len}u; row++) {{
-        state[row * num_envs + env] = memory[row];
+        state[row * num_envs + env] = memory[row * num_envs + env];
     }}
     for (var row = 0u; row < {output_len}u; row++) {{
-        output[row * num_envs + env] = memory[{output}u + row];
+        output[row * num_envs + env] = memory[({output}u + row) * num_envs + env];
     }}
 }}
 "
@@ -194,12 +201,14 @@ impl Machine for Recorder<'_> {
 
     fn get(&self, at: impl Into<Index>) -> Number {
         let at = self.address(at, self.plan.memory_len, "memory");
-        Number(Value::load("memory[$0]", &[at.0.operand()]))
+        Number(Value::load("memory[$0 * num_envs + env]", &[at.0.operand()]))
     }
 
     fn set(&mut self, at: impl Into<Index>, value: Number) {
         let at = self.address(at, self.plan.memory_len, "memory");
-        with(|recording| recording.store("memory[$0] = $1;", &[at.0.operand(), value.0.operand()]));
+        with(|recording| {
+            recording.store("memory[$0 * num_envs + env] = $1;", &[at.0.operand(), value.0.operand()])
+        });
     }
 
     fn parameter(&self, at: impl Into<Index>) -> Number {

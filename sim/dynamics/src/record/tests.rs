@@ -50,12 +50,12 @@ let i0 = counts[0u];
 for (var k1 = 0u; k1 < i0; k1++) {
 let i2 = k1;
 let i3 = (i2 + 4u);
-let f4 = memory[i3];
+let f4 = memory[i3 * num_envs + env];
 let f5 = (f4 + f4);
-memory[i2] = f5;
-let f6 = memory[i2];
+memory[i2 * num_envs + env] = f5;
+let f6 = memory[i2 * num_envs + env];
 let f7 = (f6 * f4);
-memory[i2] = f7;
+memory[i2 * num_envs + env] = f7;
 let b8 = (i2 < 3u);
 if (b8) {
 counts[1u] = i3;
@@ -64,7 +64,7 @@ counts[1u] = i3;
 for (var k9 = i0; k9 > 1u; k9--) {
 let i10 = k9 - 1u;
 let f11 = reals[0u];
-memory[i10] = f11;
+memory[i10 * num_envs + env] = f11;
 }";
     assert_eq!(statements::<Text>(), expected.lines().collect::<Vec<_>>());
 }
@@ -88,7 +88,7 @@ fn what_the_plan_decides_is_decided_and_what_nobody_reads_is_left_out() {
         let unread = m.get(3).sqrt();
         let _ = unread * unread;
     });
-    assert_eq!(statements::<Decided>(), ["memory[4u] = (-1.5f);"]);
+    assert_eq!(statements::<Decided>(), ["memory[4u * num_envs + env] = (-1.5f);"]);
 }
 
 #[test]
