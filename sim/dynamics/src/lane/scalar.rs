@@ -92,10 +92,7 @@ macro_rules! scalar {
             }
 
             fn call<P: Phase>(plan: &Plan, machine: &mut Cpu<'_, Self>) {
-                #[cfg(target_arch = "x86_64")]
-                if super::x86::has_avx2() {
-                    return super::x86::call_with_fma::<P, _>(plan, machine);
-                }
+                // Not compiled again for fused multiply-add: a reference need not be fast.
                 P::run(plan, machine);
             }
         }

@@ -13,12 +13,12 @@ use crate::machine::Cpu;
 use crate::plan::Plan;
 
 /// Whether [`F32x8`] may be used.
-pub(crate) fn has_avx2() -> bool {
+pub(super) fn has_avx2() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
 }
 
 /// Whether [`F32x16`] may be used.
-pub(crate) fn has_avx512() -> bool {
+pub(super) fn has_avx512() -> bool {
     has_avx2()
         && is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512dq")
@@ -36,12 +36,6 @@ fn with_avx2<P: Phase, L: Lanes>(plan: &Plan, machine: &mut Cpu<'_, L>) {
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx2,fma,bmi1,bmi2")]
 fn with_avx512<P: Phase, L: Lanes>(plan: &Plan, machine: &mut Cpu<'_, L>) {
     P::run(plan, machine);
-}
-
-/// A phase over scalars where fused multiply-add is an instruction; only after [`has_avx2`] said yes.
-pub(crate) fn call_with_fma<P: Phase, L: Lanes>(plan: &Plan, machine: &mut Cpu<'_, L>) {
-    // SAFETY: the caller has asked `has_avx2`.
-    unsafe { with_avx2::<P, L>(plan, machine) }
 }
 
 macro_rules! operators {

@@ -10,7 +10,9 @@ use super::options::StepOptions;
 use super::pairs::{Pair, pairs};
 use super::table::{Places, Table, Tables};
 use super::tree::{chain, rows};
-use crate::collide::Class;
+use crate::collide::hull_table::{HullTable, MAX_VERTICES};
+use crate::collide::support::solid_numbers;
+use crate::collide::{Class, height_field};
 use crate::step::num_contacts;
 
 /// Fields of a geom.
@@ -19,7 +21,8 @@ pub mod geom {
     pub const LINK: usize = 0;
     /// Integer: its tree.
     pub const TREE: usize = 1;
-    /// Integer: where the vertices of a hull, or the heights of a field, start in [`Plan::reals`](super::Plan::reals).
+    /// Integer: where its own numbers start in [`Plan::reals`](super::Plan::reals): vertices of a hull, heights of a field,
+    /// the parts of a solid.
     pub const DATA: usize = 2;
     /// Integer: how many vertices, or rows of the field.
     pub const COUNT: usize = 3;
@@ -241,28 +244,38 @@ fn shape_data(
     model: &RobotModel,
     geom: &Geom,
 ) -> Result<(usize, usize, usize, [f64; 3]), BuildError> {
-    Ok(match geom.shape {
-        Shape::Plane { .. } => (0, 0, 0, [0.0; 3]),
-        Shape::Sphere { radius } => (0, 0, 0, [radius, 0.0, 0.0]),
+    let size = match geom.shape {
+        Shape::Plane { .. } | Shape::Mesh { .. } => [0.0; 3],
+        Shape::Sphere { radius } => [radius, 0.0, 0.0],
         Shape::Capsule { radius, half_length } | Shape::Cylinder { radius, half_length } => {
-            (0, 0, 0, [radius, half_length, 0.0])
+            [radius, half_length, 0.0]
         }
-        Shape::Box { half_size } => (0, 0, 0, half_size.to_array()),
-        Shape::Ellipsoid { radii } => (0, 0, 0, radii.to_array()),
+        Shape::Box { half_size } => half_size.to_array(),
+        Shape::Ellipsoid { radii } => radii.to_array(),
+        Shape::HeightField { height_field } => {
+            let field = &model.height_fields[height_field];
+            [field.half_size[0], field.half_size[1], field.base]
+        }
+    };
+    let refused =
+        |feature: String| BuildError { element: format!("geom `{}`", geom.name), feature };
+    let start = tables.reals.len();
+    Ok(match geom.shape {
         Shape::Mesh { mesh } => {
-            let hull = keiko_model::hull::convex_hull(&model.meshes[mesh]).map_err(|error| BuildError {
-                element: format!("geom `{}`", geom.name),
-                feature: format!("a collision mesh without volume ({error})"),
-            })?;
-            let start = tables.reals.len();
-            tables.reals.extend(hull.vertices.iter().flatten().map(|&x| f64::from(x)));
-            (start, hull.vertices.len(), 0, [0.0; 3])
+            let hull = HullTable::new(&model.meshes[mesh], MAX_VERTICES)
+                .map_err(|error| refused(format!("a collision mesh without volume ({error})")))?;
+            tables.reals.extend(&hull.reals);
+            (start + HullTable::VERTICES, hull.num_vertices, 0, size)
         }
         Shape::HeightField { height_field } => {
             let field = &model.height_fields[height_field];
-            let start = tables.reals.len();
-            tables.reals.extend(field.heights.iter().map(|&x| f64::from(x)));
-            (start, field.num_rows, field.num_cols, [field.half_size[0], field.half_size[1], field.base])
+            let heights = height_field::table(field).map_err(refused)?;
+            tables.reals.extend(heights);
+            (start + height_field::HEADER, field.num_rows, field.num_cols, size)
+        }
+        _ => {
+            tables.reals.extend(solid_numbers(class(&geom.shape), size).into_iter().flatten());
+            (start, 0, 0, size)
         }
     })
 }

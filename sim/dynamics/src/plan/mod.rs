@@ -177,6 +177,8 @@ pub struct Plan {
     pub contact: usize,
     /// Work: a dense row triple `[3 nv]`.
     pub dense: usize,
+    /// Work: corners of two faces, where convex shapes meet.
+    pub faces: usize,
     /// Work: numbers of the constraints.
     pub working: usize,
     /// Numbers of the memory.
@@ -231,6 +233,8 @@ impl Plan {
         let ties = ties::add(&mut tables, &mut rows, &mut state, model, &links, &options, &mut items);
         let num_items = items.len();
 
+        let searched = contacts.routines.iter().any(|&(a, b, ..)| crate::step::needs_scratch(a, b));
+        let faces_len = if searched { crate::collide::manifold::SCRATCH } else { 0 };
         let mut memory = Places(state.0);
         let mut parameters = Places::default();
         let mut plan = Self {
@@ -294,6 +298,7 @@ impl Plan {
             dense: memory.take(3 * nv),
             placed: memory.take(12 * contacts.geoms.len),
             contact: memory.take(item::NUM_GEOMETRY * num_contacts),
+            faces: memory.take(faces_len),
             working: memory.take(item::NUM_WORKING * num_items),
             memory_len: 0,
             acting: 0,

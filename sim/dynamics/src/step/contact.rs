@@ -43,14 +43,14 @@ fn placed<M: Machine>(plan: &Plan, m: &M, g: M::Int, frame: M::Int) -> Placed<M:
 }
 
 /// The two geoms of a pair, their records, and where any environment has them near each other.
-struct Candidates<M: Machine> {
-    a: Placed<M::Num>,
-    b: Placed<M::Num>,
-    near: <M::Num as Num>::Mask,
+pub(super) struct Candidates<M: Machine> {
+    pub a: Placed<M::Num>,
+    pub b: Placed<M::Num>,
+    pub near: <M::Num as Num>::Mask,
 }
 
 #[inline(always)]
-fn candidates<M: Machine>(plan: &Plan, m: &M, p: M::Int, plane: bool) -> Candidates<M> {
+pub(super) fn candidates<M: Machine>(plan: &Plan, m: &M, p: M::Int, plane: bool) -> Candidates<M> {
     let frame = m.int(plan.pairs.int(p, pair::FRAME));
     let a = placed(plan, m, m.int(plan.pairs.int(p, pair::A)), frame);
     let b = placed(plan, m, m.int(plan.pairs.int(p, pair::B)), frame);
@@ -66,7 +66,7 @@ fn candidates<M: Machine>(plan: &Plan, m: &M, p: M::Int, plane: bool) -> Candida
 
 /// Keeps what a routine found: `K` contacts from the pair's first on.
 #[inline(always)]
-fn keep<M: Machine, const K: usize>(plan: &Plan, m: &mut M, p: M::Int, found: [Contact<M::Num>; K]) {
+pub(super) fn keep<M: Machine, const K: usize>(plan: &Plan, m: &mut M, p: M::Int, found: [Contact<M::Num>; K]) {
     let first = m.int(plan.pairs.int(p, pair::ITEM));
     let detect = m.real(plan.pairs.real(p, pair::DETECT));
     for (k, contact) in found.into_iter().enumerate() {
@@ -96,7 +96,7 @@ pub(super) fn forget<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, there: <M::N
 
 /// No contact of a pair acts until it is found, and where the pair is not near none has an impulse to start from.
 #[inline(always)]
-fn forget_far<M: Machine>(plan: &Plan, m: &mut M, p: M::Int, count: usize, near: <M::Num as Num>::Mask) {
+pub(super) fn forget_far<M: Machine>(plan: &Plan, m: &mut M, p: M::Int, count: usize, near: <M::Num as Num>::Mask) {
     let first = m.int(plan.pairs.int(p, pair::ITEM));
     for k in 0..count {
         let i = first + k;
@@ -158,8 +158,13 @@ macro_rules! routines {
         pub(crate) fn num_contacts(a: Class, b: Class) -> Option<usize> {
             match (a, b) {
                 $((Class::$a, Class::$b) => Some($count),)*
-                _ => None,
+                _ => super::meshes::num_contacts(a, b),
             }
+        }
+
+        /// Whether a pair of classes has a routine here.
+        pub(super) fn has_routine(a: Class, b: Class) -> bool {
+            matches!((a, b), $((Class::$a, Class::$b))|*)
         }
 
         /// All routines that the model needs.
@@ -172,6 +177,7 @@ macro_rules! routines {
                     _ => {}
                 }
             }
+            super::meshes::collide(plan, m);
             if plan.num_touches > plan.num_contacts {
                 m.call::<Torsion>(plan);
             }

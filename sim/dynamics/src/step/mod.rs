@@ -6,6 +6,7 @@ mod dynamics;
 mod factor;
 mod integrate;
 mod kinematics;
+mod meshes;
 mod report;
 mod rows;
 mod sense;
@@ -15,6 +16,7 @@ mod ties;
 
 pub use actuate::Actuate;
 pub(crate) use contact::num_contacts;
+pub(crate) use meshes::needs_scratch;
 pub use contact::{PlaceGeoms, Torsion};
 pub use dynamics::{Inward, Outward, Velocities};
 pub use factor::Factor;

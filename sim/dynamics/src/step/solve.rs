@@ -190,7 +190,7 @@ fn solve_cone<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, relax: bool) {
         Law::Soft { .. } => along_tangents(&rows, coupling[2], speed, now),
         Law::Mujoco => {
             let diagonal = each!(r in 2 => m.get(w + (item::D_DIAGONAL + 1 + r)) + rows[1 + r][1]);
-            inside_disc(&rows, diagonal, coupling[2], speed, now, limit)
+            inside_disc(m, &rows, diagonal, coupling[2], speed, now, limit)
         }
     };
     let [u, v] = capped(slide, limit);
@@ -220,36 +220,42 @@ fn capped<N: Num>([u, v]: [N; 2], limit: N) -> [N; 2] {
 
 /// Friction that loses the most energy within the disc of radius `limit`: the smallest `λ >= 0` for which
 /// `(A + λ) x = -p` is within it, by Newton's method on `1/|x| - 1/limit` (as for trust regions: Moré and Sorensen,
-/// 1983), which comes from below and never overshoots.
+/// 1983), which comes from below and never overshoots. Where all environments stick there is nothing to search.
 #[inline(always)]
-fn inside_disc<N: Num>(
-    rows: &[[N; 3]; 3],
-    diagonal: [N; 2],
-    coupling: N,
-    speed: [N; 3],
-    now: [N; 3],
-    limit: N,
-) -> [N; 2] {
-    let [a, c] = diagonal;
-    let p = each!(k in 2 => {
-        let [bias, softness, _] = rows[1 + k];
-        let gradient = softness.mul_add(now[1 + k], speed[1 + k] + bias);
-        let own = if k == 0 { a.mul_add(now[1], coupling * now[2]) } else { coupling.mul_add(now[1], c * now[2]) };
-        gradient - own
-    });
-    let tiny = N::of(1e-30);
-    let mut shift = N::zero();
-    let mut x = solve_pair([a, c], coupling, shift, [-p[0], -p[1]]);
-    for _ in 0..4 {
-        let squared = x[0].mul_add(x[0], x[1] * x[1]).max(tiny);
-        let length = squared.sqrt();
-        let back = solve_pair([a, c], coupling, shift, x);
-        let curvature = x[0].mul_add(back[0], x[1] * back[1]).max(tiny);
-        let step = (length / limit.max(N::of(1e-9)) - N::one()) * squared / curvature;
-        shift = shift + N::select(limit.lt(length), step, N::zero());
-        x = solve_pair([a, c], coupling, shift, [-p[0], -p[1]]);
+fn inside_disc<M: Machine>(
+    m: &M,
+    rows: &[[M::Num; 3]; 3],
+    [a, c]: [M::Num; 2],
+    coupling: M::Num,
+    speed: [M::Num; 3],
+    now: [M::Num; 3],
+    limit: M::Num,
+) -> [M::Num; 2] {
+    let gradient = each!(r => rows[r][1].mul_add(now[r], speed[r] + rows[r][0]));
+    let minus_p = [
+        a.mul_add(now[1], coupling * now[2]) - gradient[1],
+        coupling.mul_add(now[1], c * now[2]) - gradient[2],
+    ];
+    let stick = solve_pair([a, c], coupling, m.num(0.0), minus_p);
+    let (mut u, mut v) = (m.var(stick[0]), m.var(stick[1]));
+    let slides = (limit * limit).lt(stick[0].mul_add(stick[0], stick[1] * stick[1]));
+    if let Some(_then) = m.when(m.any(slides)) {
+        let tiny = m.num(1e-30);
+        let inverse_limit = m.num(1.0) / limit.max(m.num(1e-9));
+        let (mut shift, mut x) = (m.num(0.0), stick);
+        for _ in 0..3 {
+            let squared = x[0].mul_add(x[0], x[1] * x[1]).max(tiny);
+            let length = squared.sqrt();
+            let back = solve_pair([a, c], coupling, shift, x);
+            let curvature = x[0].mul_add(back[0], x[1] * back[1]).max(tiny);
+            let step = length.mul_add(inverse_limit, m.num(-1.0)) * squared / curvature;
+            shift = shift + M::Num::select(limit.lt(length), step, m.num(0.0));
+            x = solve_pair([a, c], coupling, shift, minus_p);
+        }
+        u.set(M::Num::select(slides, x[0], stick[0]));
+        v.set(M::Num::select(slides, x[1], stick[1]));
     }
-    x
+    [u.get(), v.get()]
 }
 
 /// `(A + shift)⁻¹ r` of a symmetric matrix of two rows.
