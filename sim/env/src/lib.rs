@@ -19,4 +19,4 @@ mod terms;
 pub use contract::{EnvSpec, EpisodeEnd, GroupSpec, StepOutput, VecEnv};
 pub use episodes::{Breakage, FaultCounts};
 pub use keiko_world::{Field, SnapshotError};
-pub use task_env::{EnvOptions, TaskEnv};
+pub use task_env::{EnvOptions, TaskEnv, physics_options};

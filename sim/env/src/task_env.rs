@@ -265,7 +265,8 @@ fn engine_choice(task: &TaskSpec) -> EngineChoice {
     }
 }
 
-fn physics_options(task: &TaskSpec) -> PhysicsOptions {
+/// How a task steps its physics.
+pub fn physics_options(task: &TaskSpec) -> PhysicsOptions {
     PhysicsOptions {
         timestep: task.physics.timestep as f32,
         decimation: task.physics.decimation as usize,

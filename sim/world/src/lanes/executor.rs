@@ -92,8 +92,8 @@ impl LanesExecutor {
         numbers * self.core.number_size() + counters + self.delay.memory_per_env()
     }
 
-    /// Puts an environment at its columns; one whose numbers are not finite keeps its state and rests, broken.
-    fn reset_env(&mut self, env: usize, qpos: &Field, qvel: &Field, parameters: &EnvParameters) {
+    /// Puts an environment at its columns; one whose numbers are not finite keeps its state and rests, broken: false.
+    fn reset_env(&mut self, env: usize, qpos: &Field, qvel: &Field, parameters: &EnvParameters) -> bool {
         self.steps[env] = 0;
         self.delay.reset(env, parameters.delay.column(env));
         let mut q: Vec<f64> = qpos.column(env).map(f64::from).collect();
@@ -108,10 +108,11 @@ impl LanesExecutor {
             && parameters.delay.column(env).all(f32::is_finite);
         if !finite {
             self.core.set_fault(env, fault_number(FaultCause::NonFinite));
-            return;
+            return false;
         }
         normalize(&self.model, &mut q);
         self.core.reset(env, numbers, &q, &v);
+        true
     }
 
     /// Copies rows into the batch state: of all environments, or of those with `mask`.
@@ -273,11 +274,12 @@ impl Executor for LanesExecutor {
         parameters: &EnvParameters,
         state: &mut BatchState,
     ) {
-        for env in (0..self.num_envs()).filter(|&env| mask[env]) {
-            self.reset_env(env, qpos, qvel, parameters);
+        let mut started = mask.to_vec();
+        for (env, started) in started.iter_mut().enumerate().filter(|(_, marked)| **marked) {
+            *started = self.reset_env(env, qpos, qvel, parameters);
         }
         let rows = 1..self.core.plan().output_len;
-        self.core.observe_some(mask, rows);
+        self.core.observe_some(&started, rows);
         self.publish(Some(mask), state);
         for (env, steps) in state.steps.iter_mut().enumerate().filter(|(env, _)| mask[*env]) {
             *steps = self.steps[env];

@@ -7,6 +7,7 @@ mod bench;
 mod contact;
 mod determinism;
 mod ecs;
+mod lanes;
 mod motion;
 mod robots;
 mod truth;
