@@ -10,7 +10,7 @@ use keiko_model::robot::{EqualityKind, Joint, JointKind, RobotModel, Softness};
 
 use super::contacts::{ItemRecord, between};
 use super::items::{item, softness_numbers};
-use super::links::Links;
+use super::links::{LinkInertia, Links};
 use super::options::{Law, StepOptions};
 use super::table::{Places, Tables};
 use super::tree::{ancestors, chain};
@@ -303,11 +303,32 @@ impl Builder<'_> {
         let model = self.model;
         for equality in model.equalities.iter().filter(|e| e.active) {
             if let EqualityKind::Weld { body_a, body_b, a_from_b, anchor_in_b } = equality.kind {
+                let anchor_in_b = match self.options.law {
+                    Law::Soft { .. } => self.quiet_anchor([body_a, body_b], a_from_b),
+                    Law::Mujoco => anchor_in_b,
+                };
                 let anchors = [a_from_b.transform_point(anchor_in_b), anchor_in_b];
                 self.add_points([body_a, body_b], anchors, &equality.softness);
                 self.add_rotation([body_a, body_b], a_from_b, &equality.softness);
             }
         }
+    }
+
+    /// Where a weld is best held, in the second body: at the centre of mass of the lighter link, so that its place and its
+    /// rotation do not work against each other.
+    fn quiet_anchor(&self, bodies: [usize; 2], a_from_b: Pose) -> DVec3 {
+        let [a, b] = bodies.map(|body| {
+            let link = self.links.of_body[body];
+            let mut whole = LinkInertia::ZERO;
+            for (k, of) in
+                self.model.bodies.iter().enumerate().filter(|(k, _)| self.links.of_body[*k] == link)
+            {
+                whole.add(self.links.from_body[k], &of.inertial, 1.0, DVec3::ZERO);
+            }
+            let com = self.links.from_body[body].inverse().transform_point(whole.com);
+            (if link == 0 || whole.mass <= 0.0 { f64::INFINITY } else { whole.mass }, com)
+        });
+        if a.0 < b.0 { a_from_b.inverse().transform_point(a.1) } else { b.1 }
     }
 
     /// Three rows that keep two points together. As long as they are apart the joints that carry both bodies move

@@ -172,8 +172,12 @@ pub(super) struct Spring<N> {
     pub softness: N,
 }
 
-/// Natural frequency \[Hz\] and damping ratio of limits and ties under the soft law: next to rigid, as rapier's joints.
-const TIE: (f64, f64) = (1e6, 1.0);
+/// Share of a violation of limits and ties that a substep undoes under the soft law. Rows that work against each other
+/// (place and rotation of a weld) are not solved to the end in a few sweeps: undoing all at once makes them rattle.
+const TIE_SHARE: f64 = 0.2;
+
+/// Softness of limits and ties under the soft law, of a row's own inverse inertia: none that anyone sees.
+const TIE_SOFTNESS: f64 = 1e-6;
 
 /// Speed at which a violation is undone at most \[m/s or rad/s\]: a deep one is not thrown out at once.
 const MAX_CORRECTION: f64 = 10.0;
@@ -192,8 +196,8 @@ pub(super) fn spring<M: Machine>(
     let h = plan.options.substep();
     match plan.options.law {
         Law::Soft { frequency, damping_ratio } => {
-            let (frequency, damping_ratio) = if limit { TIE } else { (frequency, damping_ratio) };
-            let (rate, softness) = soft_numbers(frequency, damping_ratio, h);
+            let (rate, softness) =
+                if limit { (TIE_SHARE / h, TIE_SOFTNESS) } else { soft_numbers(frequency, damping_ratio, h) };
             let ahead = gap.max(m.num(0.0)) * m.num(1.0 / h);
             let pull = (gap.min(m.num(0.0)) * m.num(rate)).max(m.num(-MAX_CORRECTION));
             Spring { bias: ahead + pull, relax: ahead, softness: diagonal * m.num(softness) }
@@ -215,9 +219,9 @@ pub(super) fn equality<M: Machine>(
 ) -> Spring<M::Num> {
     match plan.options.law {
         Law::Soft { .. } => {
-            let (rate, softness) = soft_numbers(TIE.0, TIE.1, plan.options.substep());
-            let pull = (gap * m.num(rate)).clamp(m.num(-MAX_CORRECTION), m.num(MAX_CORRECTION));
-            Spring { bias: pull, relax: m.num(0.0), softness: diagonal * m.num(softness) }
+            let rate = m.num(TIE_SHARE / plan.options.substep());
+            let pull = (gap * rate).clamp(m.num(-MAX_CORRECTION), m.num(MAX_CORRECTION));
+            Spring { bias: pull, relax: m.num(0.0), softness: diagonal * m.num(TIE_SOFTNESS) }
         }
         Law::Mujoco => mujoco(plan, m, i, gap, norm, before),
     }

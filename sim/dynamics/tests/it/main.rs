@@ -4,3 +4,4 @@ mod collide;
 mod convex;
 mod smooth;
 mod terrain;
+mod ties;
