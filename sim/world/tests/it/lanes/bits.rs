@@ -2,7 +2,6 @@
 
 use keiko_dynamics::lane::Isa;
 use keiko_model::RobotModel;
-use keiko_model::robot::Shape;
 use keiko_world::lanes::{LanesExecutor, Width};
 use keiko_world::verify::bits::{Claim, Trial, digests};
 use keiko_world::{Executor, PhysicsOptions};
@@ -15,12 +14,7 @@ fn options() -> PhysicsOptions {
 
 /// Robots with contacts: they lie on the floor, are driven at random, and touch themselves.
 fn robots() -> Vec<RobotModel> {
-    let mut robots = ["quadruped/quadruped.xml", "ant/ant.xml", "arm/arm.xml"].map(robot);
-    // The arm swings past its pedestal.
-    for geom in robots[2].geoms.iter_mut().filter(|g| matches!(g.shape, Shape::Cylinder { .. })) {
-        (geom.contype, geom.conaffinity) = (0, 0);
-    }
-    robots.to_vec()
+    ["quadruped/quadruped.xml", "ant/ant.xml", "arm/arm.xml"].map(robot).to_vec()
 }
 
 fn on<T>(
