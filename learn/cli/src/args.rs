@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::engine::{EngineArgs, PhysicsArg};
+use crate::mujoco::PeerArgs;
+
 /// A robot simulator with a learning loop.
 #[derive(Debug, Parser)]
 #[command(name = "keiko", version, propagate_version = true)]
@@ -34,6 +37,10 @@ pub enum Command {
     Smoke(Smoke),
     /// Measure speed: lines `scene.metric value`.
     Bench(Bench),
+    /// Write poses, mass matrix and forces of a robot file at given states.
+    Dynamics(Dynamics),
+    /// Step a robot file under given controls and write the trajectory.
+    Rollout(Rollout),
     /// Say what a robot file holds, and what keiko makes of it.
     Import(Import),
     /// List the scenes, or describe one.
@@ -87,6 +94,10 @@ pub struct Train {
     #[arg(long, value_name = "N")]
     pub iterations: Option<u32>,
 
+    /// Executor; the scene's own choice by default; a run goes on with the one it began with.
+    #[arg(long, value_enum)]
+    pub physics: Option<PhysicsArg>,
+
     /// Where the networks run.
     #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
     pub device: DeviceArg,
@@ -96,7 +107,7 @@ pub struct Train {
     pub runs: PathBuf,
 
     /// Go on with a run: its folder, the name of its task, or `last`.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["scene", "overrides", "seed", "envs"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["scene", "overrides", "seed", "envs", "physics"])]
     pub resume: Option<String>,
 }
 
@@ -118,6 +129,10 @@ pub struct Play {
     /// Write every step as a row: time, reward, actions, joint positions and velocities.
     #[arg(long, value_name = "FILE.csv")]
     pub trace: Option<PathBuf>,
+
+    /// Executor; that of the run by default.
+    #[arg(long, value_enum)]
+    pub physics: Option<PhysicsArg>,
 
     /// Change a value of the scene. Repeatable.
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -147,6 +162,10 @@ pub struct Eval {
     #[arg(long, default_value_t = 1000)]
     pub seed: u64,
 
+    /// Executor; that of the run by default.
+    #[arg(long, value_enum)]
+    pub physics: Option<PhysicsArg>,
+
     /// Change a value of the scene. Repeatable.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
@@ -175,6 +194,10 @@ pub struct Smoke {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 
+    /// Executor; the scene's own choice by default.
+    #[arg(long, value_enum)]
+    pub physics: Option<PhysicsArg>,
+
     /// Change a value of every scene. Repeatable.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
@@ -192,19 +215,85 @@ pub struct Bench {
 #[derive(Clone, Debug, Subcommand)]
 pub enum BenchWhat {
     /// The rapier executor on every scene: steps per CPU-second, memory, start-up.
-    Rapier {
-        /// Scenes; all of them by default.
-        scenes: Vec<String>,
-        /// Number of environments.
-        #[arg(long, value_name = "N", default_value_t = 32, value_parser = at_least_one)]
-        envs: usize,
-        /// CPU-seconds to measure for each scene.
-        #[arg(long, value_name = "S", default_value_t = 2.0)]
-        seconds: f64,
-        /// Measure in this process, started at this Unix time: what the command does to itself for each scene.
-        #[arg(long, hide = true, value_name = "UNIX_SECONDS")]
-        started: Option<f64>,
-    },
+    Rapier(BenchRapier),
+    /// Physics steps per CPU-second and their error on robot files, beside a peer on the same files.
+    Physics(BenchPhysics),
+}
+
+/// `keiko bench rapier`.
+#[derive(Args, Clone, Debug)]
+pub struct BenchRapier {
+    /// Scenes; all of them by default.
+    pub scenes: Vec<String>,
+    /// Number of environments.
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = at_least_one)]
+    pub envs: usize,
+    /// CPU-seconds to measure for each scene.
+    #[arg(long, value_name = "S", default_value_t = 2.0)]
+    pub seconds: f64,
+    /// Measure in this process, started at this Unix time: what the command does to itself for each scene.
+    #[arg(long, hide = true, value_name = "UNIX_SECONDS")]
+    pub started: Option<f64>,
+}
+
+/// Who races beside keiko.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PeerName {
+    /// MuJoCo's C engine through its Python package.
+    Mujoco,
+}
+
+/// `keiko bench physics`.
+#[derive(Args, Clone, Debug)]
+pub struct BenchPhysics {
+    /// Also step and judge by this engine, in slices that take turns.
+    #[arg(long, value_enum)]
+    pub peer: Option<PeerName>,
+    /// A known model (inverted-pendulum, ant, humanoid, half-cheetah, go1, panda) or an MJCF file. Repeatable; all
+    /// known ones by default.
+    #[arg(long = "model", value_name = "NAME|FILE")]
+    pub models: Vec<String>,
+    /// How keiko steps.
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    /// Number of environments that keiko steps together.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = at_least_one)]
+    pub envs: usize,
+    /// CPU-seconds of each engine for each model.
+    #[arg(long, value_name = "S", default_value_t = 4.0, value_parser = positive_seconds)]
+    pub seconds: f64,
+    /// Seed of states and controls.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Where the peer and the robot files are.
+    #[command(flatten)]
+    pub peer_args: PeerArgs,
+}
+
+/// `keiko rollout`.
+#[derive(Args, Clone, Debug)]
+pub struct Rollout {
+    /// MJCF or URDF file; it says the time step.
+    pub file: PathBuf,
+    /// Controls of every physics step, `[T, nu]` or `[N, T, nu]`, `float32` or `float64`.
+    #[arg(long, value_name = "IN.npy")]
+    pub ctrl: PathBuf,
+    /// Where to write `time [T+1]`, `qpos [N, T+1, nq]` and `qvel [N, T+1, nv]`.
+    #[arg(long, value_name = "OUT.npz")]
+    pub out: PathBuf,
+    /// Initial states: `qpos [N, nq]` and optionally `qvel [N, nv]`, quaternions wxyz; the reference configuration at
+    /// rest by default.
+    #[arg(long, value_name = "IN.npz")]
+    pub states: Option<PathBuf>,
+    /// How keiko steps.
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    /// Number of environments, where the files hold one.
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub envs: Option<usize>,
+    /// Folder that includes and meshes may not leave; the file's own folder by default.
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
 }
 
 /// `keiko import`.
@@ -242,6 +331,31 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     }
 }
 
+/// `keiko dynamics`.
+#[derive(Args, Clone, Debug)]
+pub struct Dynamics {
+    /// MJCF or URDF file.
+    pub file: PathBuf,
+    /// States: `qpos [K, nq]`, and optionally `qvel [K, nv]` and `ctrl [K, nu]`, quaternions wxyz.
+    #[arg(long, value_name = "IN.npz")]
+    pub states: PathBuf,
+    /// Where to write `xpos`, `xquat` (wxyz), `qM`, `qfrc_bias`, `qfrc_actuator` and `qacc_smooth`.
+    #[arg(long, value_name = "OUT.npz")]
+    pub out: PathBuf,
+    /// Folder that includes and meshes may not leave; the file's own folder by default.
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+}
+
+/// A duration that is worth measuring.
+fn positive_seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds <= 1e6 => Ok(seconds),
+        Ok(_) => Err("more than 0 and at most 1000000 seconds".to_owned()),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
 /// `keiko verify`.
 #[derive(Args, Clone, Debug)]
 pub struct Verify {
@@ -254,11 +368,79 @@ pub struct Verify {
 #[derive(Clone, Debug, Subcommand)]
 pub enum VerifyWhat {
     /// The physics truth card: scenes with closed-form answers, value beside demand.
-    Physics {
-        /// Rows, e.g. `T6`; all of them by default.
-        rows: Vec<String>,
-        /// Only one part of the card: contact, joints, spin, impact, stack, robot.
-        #[arg(long)]
-        group: Option<String>,
-    },
+    Physics(VerifyPhysics),
+    /// The same again gives the same bits.
+    Determinism(VerifyBits),
+    /// An environment alone has the bits of itself in a batch of 1000, whatever its neighbours do.
+    Batch(VerifyBits),
+    /// One, two and seven threads give the same bits.
+    Threads(VerifyBits),
+    /// A reset environment has the bits of a fresh one.
+    Reset(VerifyBits),
+    /// Robot files here and in MuJoCo: dynamics at random states, one step, trajectories.
+    Mujoco(VerifyMujoco),
+}
+
+/// `keiko verify physics`.
+#[derive(Args, Clone, Debug)]
+pub struct VerifyPhysics {
+    /// Rows, e.g. `T6`; all of them by default.
+    pub rows: Vec<String>,
+    /// Executor that is held to the card: lanes or rapier.
+    #[arg(long, value_name = "ENGINE", default_value = "rapier")]
+    pub physics: String,
+    /// Only one part of the card: contact, joints, spin, impact, stack, robot.
+    #[arg(long)]
+    pub group: Option<String>,
+}
+
+/// `keiko verify determinism`, `batch`, `threads` and `reset`.
+#[derive(Args, Clone, Debug)]
+pub struct VerifyBits {
+    /// Scenes; all of them by default.
+    pub scenes: Vec<String>,
+    /// Executor.
+    #[arg(long, value_enum, default_value_t = PhysicsArg::Auto)]
+    pub physics: PhysicsArg,
+    /// Control steps under random controls.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = at_least_one)]
+    pub steps: usize,
+    /// Change a value of every scene. Repeatable.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+}
+
+/// How deep `keiko verify mujoco` goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Level {
+    /// All levels.
+    All,
+    /// Poses, mass matrix, bias, actuators and acceleration at random states.
+    A,
+    /// One step of the executor without constraints.
+    B,
+    /// Trajectories of a few scenes.
+    C,
+}
+
+/// `keiko verify mujoco`.
+#[derive(Args, Clone, Debug)]
+pub struct VerifyMujoco {
+    /// MJCF files, or folders of them; the folder of packages by default.
+    pub paths: Vec<PathBuf>,
+    /// How deep.
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Level::All)]
+    pub level: Level,
+    /// Random states of each robot.
+    #[arg(long, value_name = "K", default_value_t = 20, value_parser = at_least_one)]
+    pub states: usize,
+    /// How keiko steps in levels B and C.
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    /// Seed of the states.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Where MuJoCo and the robot files are.
+    #[command(flatten)]
+    pub peer_args: PeerArgs,
 }

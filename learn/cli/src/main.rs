@@ -2,9 +2,13 @@
 
 mod args;
 mod commands;
+mod engine;
 mod exit;
+mod mujoco;
+mod numpy;
 mod output;
 mod signals;
+mod states;
 
 use std::process::ExitCode;
 

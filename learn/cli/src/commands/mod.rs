@@ -1,18 +1,24 @@
 //! One file a command.
 
 mod bench;
+mod dynamics;
 mod envs;
 mod eval;
 mod import;
 mod junit;
 mod play;
 mod random_actions;
+mod rollout;
 mod run_files;
 mod smoke;
 mod train;
 mod verify;
+mod verify_bits;
+mod verify_mujoco;
 
-use crate::args::{Cli, Command};
+use keiko_world::verify::bits::Claim;
+
+use crate::args::{Cli, Command, VerifyWhat};
 use crate::exit::{Code, CommandResult, OrExit};
 use crate::output::Output;
 
@@ -28,8 +34,17 @@ pub fn run(cli: &Cli) -> CommandResult {
         Command::Eval(args) => eval::run(args, &mut output),
         Command::Smoke(args) => smoke::run(args, &mut output),
         Command::Bench(args) => bench::run(args, &mut output),
+        Command::Dynamics(args) => dynamics::run(args, &mut output),
+        Command::Rollout(args) => rollout::run(args, &mut output),
         Command::Import(args) => import::run(args, &mut output),
-        Command::Verify(args) => verify::run(args, &mut output),
+        Command::Verify(args) => match &args.what {
+            VerifyWhat::Physics(args) => verify::run(args, &mut output),
+            VerifyWhat::Determinism(args) => verify_bits::run(Claim::Determinism, args, &mut output),
+            VerifyWhat::Batch(args) => verify_bits::run(Claim::Batch, args, &mut output),
+            VerifyWhat::Threads(args) => verify_bits::run(Claim::Threads, args, &mut output),
+            VerifyWhat::Reset(args) => verify_bits::run(Claim::Reset, args, &mut output),
+            VerifyWhat::Mujoco(args) => verify_mujoco::run(args, &mut output),
+        },
         Command::Envs(args) => envs::run(args, &mut output),
     };
     if let Err(failure) = &code {

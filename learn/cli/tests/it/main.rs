@@ -1,9 +1,11 @@
 //! Tests of the command `keiko`, as a shell or a CI job sees it: arguments in; exit code, text and files out.
 #![allow(clippy::unwrap_used, reason = "a test that lacks what it needs should fail where it stands")]
 
+mod against_mujoco;
 mod errors;
 mod import;
 mod outputs;
+mod rollout;
 mod signals;
 mod smoke;
 mod support;

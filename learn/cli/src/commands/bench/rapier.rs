@@ -1,4 +1,4 @@
-//! `keiko bench`: figures as lines `scene.metric value`.
+//! `keiko bench rapier`: speed, memory and start-up of the rapier executor on whole tasks.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,16 +8,17 @@ use anyhow::{Context, bail};
 use cpu_time::ProcessTime;
 use keiko_env::{EnvOptions, TaskEnv, VecEnv};
 use keiko_model::task::{TaskSpec, list_scenes, resolve_scene};
+use keiko_world::EngineChoice;
 use serde_json::{Map, Value, json};
 
-use super::random_actions::RandomActions;
-use crate::args::{Bench, BenchWhat};
+use crate::args::BenchRapier;
+use crate::commands::random_actions::RandomActions;
 use crate::exit::{Code, CommandResult, OrExit};
 use crate::output::Output;
 
 /// Runs the command.
-pub fn run(args: &Bench, output: &mut Output) -> CommandResult {
-    let BenchWhat::Rapier { scenes, envs, seconds, started } = &args.what;
+pub fn run(args: &BenchRapier, output: &mut Output) -> CommandResult {
+    let BenchRapier { scenes, envs, seconds, started } = args;
     let files: Vec<PathBuf> = if scenes.is_empty() {
         list_scenes().into_iter().map(|(_, file)| file).collect()
     } else {
@@ -113,7 +114,10 @@ fn measure(
 }
 
 fn build(spec: &TaskSpec, num_envs: usize) -> anyhow::Result<TaskEnv> {
-    Ok(TaskEnv::new(spec, &EnvOptions { num_envs, seed: 1, ..EnvOptions::default() })?)
+    Ok(TaskEnv::new(
+        spec,
+        &EnvOptions { num_envs, seed: 1, physics: Some(EngineChoice::Rapier), ..EnvOptions::default() },
+    )?)
 }
 
 /// Resident memory of the process, where the system tells (Linux).
