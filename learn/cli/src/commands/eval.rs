@@ -6,17 +6,19 @@ use keiko_train::find_run;
 
 use super::run_files::{build_env, describe_report, eval_seed, load_policy, load_task, set_report};
 use crate::args::Eval;
+use crate::engine::with_engine;
 use crate::exit::{Code, CommandResult, OrExit};
 use crate::output::Output;
 
 /// Runs the command.
 pub fn run(args: &Eval, output: &mut Output) -> CommandResult {
     let run = find_run(&args.runs, &args.run)?;
-    let task = load_task(&run, &args.overrides)?;
+    let task = load_task(&run, &with_engine(&args.overrides, args.physics))?;
     let policy = load_policy(&run)?;
     let num_envs = args.envs.clamp(1, args.episodes.max(1));
     let options = EnvOptions { num_envs, seed: eval_seed(args.seed), ..EnvOptions::default() };
     let mut env = build_env(&task, options)?;
+    output.say(format!("physics: {}", env.engine()));
     policy.config().check_joints(&env.joint_names()).or_exit(Code::Usage)?;
     let report = evaluate(&policy, &mut env, args.episodes).or_exit(Code::Usage)?;
     output.say(format!("{}: {}", task.name, describe_report(&report)));

@@ -11,6 +11,7 @@ use keiko_world::Field;
 
 use super::run_files::{build_env, eval_seed, load_policy, load_task};
 use crate::args::Play;
+use crate::engine::with_engine;
 use crate::exit::{Code, CommandResult, OrExit};
 use crate::output::Output;
 
@@ -20,10 +21,11 @@ const PRINT_EVERY: f64 = 0.5;
 /// Runs the command.
 pub fn run(args: &Play, output: &mut Output) -> CommandResult {
     let run = find_run(&args.runs, &args.run)?;
-    let task = load_task(&run, &args.overrides)?;
+    let task = load_task(&run, &with_engine(&args.overrides, args.physics))?;
     let policy = load_policy(&run)?;
     let options = EnvOptions { num_envs: 1, seed: eval_seed(args.seed), ..EnvOptions::default() };
     let mut env = build_env(&task, options)?;
+    output.say(format!("physics: {}", env.engine()));
     policy
         .config()
         .check(&env.spec().group("policy").map(|g| g.terms.clone()).unwrap_or_default(), &env.spec().actions)

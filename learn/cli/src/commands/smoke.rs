@@ -10,6 +10,7 @@ use keiko_model::task::{TaskSpec, resolve_scene};
 use super::junit::{self, Check};
 use super::random_actions::RandomActions;
 use crate::args::Smoke;
+use crate::engine::with_engine;
 use crate::exit::{Code, CommandResult, OrExit};
 use crate::output::{Output, complain};
 
@@ -31,7 +32,7 @@ pub fn run(args: &Smoke, output: &mut Output) -> CommandResult {
     let mut suites = Vec::new();
     let mut invalid = false;
     for file in &scenes {
-        let (name, checks) = match TaskSpec::load(file, &args.overrides) {
+        let (name, checks) = match TaskSpec::load(file, &with_engine(&args.overrides, args.physics)) {
             Ok(spec) => (spec.name.clone(), check_scene(&spec, args)),
             Err(error) => (file.display().to_string(), Err(error.into())),
         };

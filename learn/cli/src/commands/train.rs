@@ -19,6 +19,7 @@ use super::run_files::{
     SCORE_FILE, build_env, describe_report, evaluate_task, load_policy, load_task, set_report,
 };
 use crate::args::{DeviceArg, Train};
+use crate::engine::PhysicsArg;
 use crate::exit::{Code, CommandResult, OrExit};
 use crate::output::{Output, complain};
 use crate::signals::Signals;
@@ -104,10 +105,13 @@ fn start(args: &Train, output: &Output) -> CommandResult<Run> {
     overrides.push(format!("train.seed={}", args.seed));
     overrides.extend(args.envs.map(|envs| format!("train.num_envs={envs}")));
     overrides.extend(args.iterations.map(|iterations| format!("train.iterations={iterations}")));
-    let task = TaskSpec::load(&file, &overrides)?;
+    overrides.extend(args.physics.map(PhysicsArg::as_override));
+    let mut task = TaskSpec::load(&file, &overrides)?;
     let device = open_device(args.device, output)?;
     // The folder comes after all that can be wrong with the scene, so that no empty ones are left behind.
     let mut env = build_env(&task, env_options(&task, args.seed))?;
+    // The run goes on with what it began with, on whatever machine.
+    task.physics.engine = env.engine_choice();
     let dir = RunDir::create(&args.runs, &task.name, &task.to_toml(), info(args.seed, &device))?;
     env.set_replay_dir(Some(dir.path().join(REPLAY_DIR)));
     say_notes(&env, output);
@@ -143,6 +147,7 @@ fn resume(path: &Path, args: &Train, output: &Output) -> CommandResult<Run> {
     }
     let mut env = build_env(&task, env_options(&task, seed))?;
     env.set_replay_dir(Some(path.join(REPLAY_DIR)));
+    output.say(format!("physics: {}", env.engine()));
     let joints = env.joint_names();
     let mut trainer = Trainer::new(Box::new(env), task.train.clone(), seed, device)?;
     if let Some(checkpoint) = &latest.checkpoint {
@@ -292,6 +297,7 @@ impl Run {
 /// What the robot file or the physics leaves out, in short.
 fn say_notes(env: &TaskEnv, output: &Output) {
     const SHOWN: usize = 3;
+    output.say(format!("physics: {}", env.engine()));
     for note in env.notes().iter().take(SHOWN) {
         output.say(format!("note: {note}"));
     }

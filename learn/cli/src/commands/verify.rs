@@ -1,51 +1,107 @@
-//! `keiko verify`: known answers, with the value that came out beside the demand.
+//! `keiko verify physics`: known answers, with the value that came out beside the demand.
 
 use anyhow::anyhow;
 use keiko_model::error::nearest_name;
-use keiko_world::verify::{CHECKS, Check, Rapier};
+use keiko_world::verify::{Bound, CHECKS, Check, CheckError, ENGINES, PEERS, Row, engine, peer, reason};
 use rayon::prelude::*;
 use serde_json::json;
 
-use crate::args::{Verify, VerifyWhat};
+use crate::args::VerifyPhysics;
 use crate::exit::{Code, CommandResult, OrExit};
 use crate::output::Output;
 
 /// Runs the command.
-pub fn run(args: &Verify, output: &mut Output) -> CommandResult {
-    let VerifyWhat::Physics { rows, group } = &args.what;
-    let checks = select(rows, group.as_deref()).or_exit(Code::Usage)?;
-    let results: Vec<_> = checks.par_iter().map(|check| (check.run)(&Rapier)).collect();
+pub fn run(args: &VerifyPhysics, output: &mut Output) -> CommandResult {
+    let checks = select(&args.rows, args.group.as_deref()).or_exit(Code::Usage)?;
+    card(&args.physics, &checks, output)
+}
 
-    output.say(format!("{:<5} {:<52} {:>12} {:>12} unit", "row", "error", "value", "demand"));
-    let (mut passed, mut failed, mut rows) = (0, 0, Vec::new());
+/// Runs checks on an engine and prints the card, then what it misses. [`Code::Failed`] if it misses anything.
+fn card(name: &str, checks: &[&Check], output: &mut Output) -> CommandResult {
+    let engine = engine(name)
+        .ok_or_else(|| anyhow!("there is no engine `{name}`; allowed: {}", ENGINES.join(", ")))
+        .or_exit(Code::Usage)?;
+    let results: Vec<_> = checks.par_iter().map(|check| (check.run)(engine.as_ref())).collect();
+
+    let [defaults, fine] = PEERS;
+    output.say(format!(
+        "{:<5} {:<48} {:>10} {:>12} {defaults:>10} {fine:>10} unit",
+        "row",
+        "on ".to_owned() + engine.name(),
+        "value",
+        "demand"
+    ));
+    let (mut misses, mut passed, mut rows) = (Vec::new(), 0, Vec::new());
     for (check, result) in checks.iter().zip(results) {
         match result {
             Ok(card) => {
                 for row in card {
-                    let verdict = if row.passed { "" } else { "  FAILED" };
-                    output.say(format!(
-                        "{:<5} {:<52} {:>12.4e} {:>12.4e} {}{verdict}",
-                        row.id, row.name, row.value, row.demand, row.unit
-                    ));
-                    *(if row.passed { &mut passed } else { &mut failed }) += 1;
-                    rows.push(json!({
-                        "row": row.id, "name": row.name, "value": row.value, "demand": row.demand,
-                        "unit": row.unit, "passed": row.passed,
-                    }));
+                    output.say(line(&row));
+                    rows.push(as_json(engine.name(), &row));
+                    if row.passed {
+                        passed += 1;
+                    } else {
+                        misses.push(missed(engine.name(), &row));
+                    }
                 }
             }
             Err(error) => {
-                failed += 1;
-                output.say(format!("{:<5} {}: {error}  FAILED", check.id, check.title));
-                rows.push(json!({ "row": check.id, "name": check.title, "error": error.to_string(), "passed": false }));
+                output.say(format!("{:<5} {}: {error}", check.id, check.title));
+                rows.push(broken(check, &error));
+                misses.push(format!("{} {}: {error}", check.id, check.title));
             }
         }
     }
-    output.say(format!("{passed} passed, {failed} failed"));
+    if !misses.is_empty() {
+        output.say(format!("\n{} misses:", engine.name()));
+        misses.iter().for_each(|miss| output.say(format!("  {miss}")));
+    }
+    output.say(format!("{passed} passed, {} failed", misses.len()));
+    output.set("engine", engine.name());
     output.set("passed", passed);
-    output.set("failed", failed);
+    output.set("failed", misses.len());
     output.set("rows", rows);
-    Ok(if failed == 0 { Code::Done } else { Code::Failed })
+    Ok(if misses.is_empty() { Code::Done } else { Code::Failed })
+}
+
+/// A row as it is printed: value, demand, and MuJoCo's values, `-` where MuJoCo cannot hold the scene.
+fn line(row: &Row) -> String {
+    let bound = match row.bound {
+        Bound::AtMost => "<=",
+        Bound::AtLeast => ">=",
+    };
+    let [defaults, fine] = peer(row.id, &row.name)
+        .map_or([None; 2], |peer| peer.values)
+        .map(|value| value.map_or("-".to_owned(), |value| format!("{value:.2e}")));
+    let verdict = if row.passed { "" } else { "  MISSED" };
+    format!(
+        "{:<5} {:<48} {:>10.2e} {bound} {:>9.2e} {defaults:>10} {fine:>10} {}{verdict}",
+        row.id, row.name, row.value, row.demand, row.unit
+    )
+}
+
+/// What is said of a missed row at the end.
+fn missed(engine: &str, row: &Row) -> String {
+    let why = reason(engine, row).unwrap_or("no reason is known: a regression, or a row that is new");
+    format!("{} {}: {:.2e} {}, demand {:.2e}: {why}", row.id, row.name, row.value, row.unit, row.demand)
+}
+
+fn as_json(engine: &str, row: &Row) -> serde_json::Value {
+    // JSON has no number for what diverged or never came.
+    let values = peer(row.id, &row.name).map_or([None; 2], |peer| peer.values);
+    let mut entry = json!({
+        "row": row.id, "name": row.name, "value": row.value, "demand": row.demand, "unit": row.unit,
+        "bound": if row.bound == Bound::AtMost { "at most" } else { "at least" },
+        "passed": row.passed, "mujoco": values[0], "mujoco_rk4": values[1],
+    });
+    if !row.passed {
+        entry["reason"] = json!(reason(engine, row));
+    }
+    entry
+}
+
+fn broken(check: &Check, error: &CheckError) -> serde_json::Value {
+    json!({ "row": check.id, "name": check.title, "error": error.to_string(), "passed": false })
 }
 
 /// The checks that were named, in the card's order.

@@ -298,6 +298,9 @@ fn observations() -> Vec<Defined> {
             Box::new(|s| {
                 let [x, y, z, w] =
                     [0, 1, 2, 3].map(|k| f64::from(s.env.state().body_rotation.get(4 * TRUNK + k, s.i)));
+                // A rotation has two quaternions; qpos keeps the one that it came to.
+                let held = f64::from(s.env.state().qpos.get(6, s.i));
+                let [x, y, z, w] = [x, y, z, w].map(|part| part * (held * w).signum());
                 let knees = [2, 5, 8, 11].map(|j| s.q(j));
                 [s.position(TRUNK)[2], w, x, y, z].into_iter().chain(knees).collect()
             }),
