@@ -7,9 +7,9 @@ use std::ops::Range;
 use keiko_model::RobotModel;
 
 use crate::batch::{Batch, Part};
+use crate::lane::{F32x4, Isa, Lanes};
 #[cfg(target_arch = "x86_64")]
 use crate::lane::{F32x8, F32x16};
-use crate::lane::{F32x4, Isa, Lanes};
 use crate::plan::{BuildError, Parameters, Plan, StepOptions};
 
 /// A [`Batch`] of any width, told in `f32`.

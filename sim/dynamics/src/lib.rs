@@ -3,6 +3,11 @@
 //! The same text runs in `f64` (the truth of tests), in `f32` (the reference), in vector registers of 4, 8 or 16
 //! environments, and as a WGSL kernel with one thread an environment.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "iterators take closures, which need not be compiled with the vector instructions of their caller"
+)]
+
 pub mod any;
 pub mod batch;
 pub mod collide;

@@ -83,11 +83,7 @@ impl<N: Num> V3<N> {
     /// `yes` where `mask` holds, else `no`.
     #[inline(always)]
     pub fn select(mask: N::Mask, yes: Self, no: Self) -> Self {
-        Self::new(
-            N::select(mask, yes.x, no.x),
-            N::select(mask, yes.y, no.y),
-            N::select(mask, yes.z, no.z),
-        )
+        Self::new(N::select(mask, yes.x, no.x), N::select(mask, yes.y, no.y), N::select(mask, yes.z, no.z))
     }
 
     /// The unit vector along `self`, and the length; `fallback` where the length is below 1e-12.
@@ -326,10 +322,7 @@ impl<N: Num> Inertia<N> {
     pub fn mul(&self, motion: Spatial<N>) -> Spatial<N> {
         let (w, v) = (motion.angular, motion.linear);
         let turned = symmetric(self.diagonal, self.products, w);
-        Spatial {
-            angular: turned + self.moment.cross(v),
-            linear: v.mul_add(self.mass, w.cross(self.moment)),
-        }
+        Spatial { angular: turned + self.moment.cross(v), linear: v.mul_add(self.mass, w.cross(self.moment)) }
     }
 }
 

@@ -8,8 +8,8 @@ use super::num::Num;
 pub(super) fn sin_cos<N: Num>(x: N) -> (N, N) {
     let turns = x.mul_add(N::of(std::f64::consts::FRAC_2_PI), N::of(0.5)).floor();
     let y = turns.mul_add(N::of(-1.5703125), x);
-    let y = turns.mul_add(N::of(-4.837512969970703125e-4), y);
-    let y = turns.mul_add(N::of(-7.54978995489188216e-8), y);
+    let y = turns.mul_add(N::of(-4.837512969970703e-4), y);
+    let y = turns.mul_add(N::of(-7.549789954891882e-8), y);
     let z = y * y;
     let sine = z.mul_add(N::of(-1.9515295891e-4), N::of(8.3321608736e-3));
     let sine = z.mul_add(sine, N::of(-1.6666654611e-1));

@@ -14,12 +14,7 @@ impl<T: Copy + BitAnd<Output = Self> + BitOr<Output = Self> + Not<Output = Self>
 
 /// A number of each environment. Every operation rounds once, as IEEE 754 has it.
 pub trait Num:
-    Copy
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + Neg<Output = Self>
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
 {
     /// The answer of a comparison.
     type Mask: Mask;

@@ -257,8 +257,7 @@ fn shape_data(
             [field.half_size[0], field.half_size[1], field.base]
         }
     };
-    let refused =
-        |feature: String| BuildError { element: format!("geom `{}`", geom.name), feature };
+    let refused = |feature: String| BuildError { element: format!("geom `{}`", geom.name), feature };
     let start = tables.reals.len();
     Ok(match geom.shape {
         Shape::Mesh { mesh } => {

@@ -66,7 +66,12 @@ pub(super) fn candidates<M: Machine>(plan: &Plan, m: &M, p: M::Int, plane: bool)
 
 /// Keeps what a routine found: `K` contacts from the pair's first on.
 #[inline(always)]
-pub(super) fn keep<M: Machine, const K: usize>(plan: &Plan, m: &mut M, p: M::Int, found: [Contact<M::Num>; K]) {
+pub(super) fn keep<M: Machine, const K: usize>(
+    plan: &Plan,
+    m: &mut M,
+    p: M::Int,
+    found: [Contact<M::Num>; K],
+) {
     let first = m.int(plan.pairs.int(p, pair::ITEM));
     let detect = m.real(plan.pairs.real(p, pair::DETECT));
     for (k, contact) in found.into_iter().enumerate() {
@@ -96,7 +101,13 @@ pub(super) fn forget<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, there: <M::N
 
 /// No contact of a pair acts until it is found, and where the pair is not near none has an impulse to start from.
 #[inline(always)]
-pub(super) fn forget_far<M: Machine>(plan: &Plan, m: &mut M, p: M::Int, count: usize, near: <M::Num as Num>::Mask) {
+pub(super) fn forget_far<M: Machine>(
+    plan: &Plan,
+    m: &mut M,
+    p: M::Int,
+    count: usize,
+    near: <M::Num as Num>::Mask,
+) {
     let first = m.int(plan.pairs.int(p, pair::ITEM));
     for k in 0..count {
         let i = first + k;

@@ -32,10 +32,7 @@ enum Kind {
 impl Kind {
     fn of(a: Class, b: Class) -> Option<Self> {
         let solid = |class| {
-            matches!(
-                class,
-                Class::Sphere | Class::Capsule | Class::Cylinder | Class::Ellipsoid | Class::Box
-            )
+            matches!(class, Class::Sphere | Class::Capsule | Class::Cylinder | Class::Ellipsoid | Class::Box)
         };
         Some(match (a, b) {
             (Class::Plane, Class::Hull) => Self::PlaneHull,

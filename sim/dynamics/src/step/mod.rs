@@ -16,12 +16,12 @@ mod ties;
 
 pub use actuate::Actuate;
 pub(crate) use contact::num_contacts;
-pub(crate) use meshes::needs_scratch;
 pub use contact::{PlaceGeoms, Torsion};
 pub use dynamics::{Inward, Outward, Velocities};
 pub use factor::Factor;
 pub use integrate::{Integrate, Settle};
 pub use kinematics::Kinematics;
+pub(crate) use meshes::needs_scratch;
 pub use report::Report;
 pub use rows::ContactRows;
 pub use sense::{Remember, Sense};
