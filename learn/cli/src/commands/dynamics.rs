@@ -68,16 +68,25 @@ impl States {
     }
 }
 
-/// The dynamics at each state, as arrays under MuJoCo's names; `xquat` is wxyz.
+/// The dynamics at each state, as arrays under MuJoCo's names; `xquat` is wxyz. As in MuJoCo, compensation of gravity
+/// is no part of the bias.
 ///
 /// # Errors
 /// What of the model the dynamics does not know.
 pub fn compute(model: &RobotModel, states: &States) -> anyhow::Result<[(&'static str, Array); 6]> {
     let mut inspector = Inspector::new(model).with_context(|| model.name.clone())?;
+    let mut uncompensated = without_compensation(model)
+        .map(|heavy| Inspector::new(&heavy))
+        .transpose()
+        .with_context(|| model.name.clone())?;
     let (num_states, nv, nbody) = (states.len(), model.num_dofs(), model.bodies.len());
     let mut columns: [Vec<f64>; 6] = Default::default();
     for k in 0..num_states {
-        let at = inspector.dynamics(states.qpos.row(k), states.qvel.row(k), states.ctrl.row(k));
+        let (qpos, qvel, ctrl) = (states.qpos.row(k), states.qvel.row(k), states.ctrl.row(k));
+        let mut at = inspector.dynamics(qpos, qvel, ctrl);
+        if let Some(heavy) = &mut uncompensated {
+            at.bias = heavy.dynamics(qpos, qvel, ctrl).bias;
+        }
         columns[0].extend(at.body_position.as_flattened());
         columns[1].extend(at.body_rotation.iter().flat_map(|[x, y, z, w]| [w, x, y, z]));
         columns[2].extend(at.mass_matrix);
@@ -94,4 +103,14 @@ pub fn compute(model: &RobotModel, states: &States) -> anyhow::Result<[(&'static
         ("qfrc_actuator", Array::new(&[num_states, nv], actuator)),
         ("qacc_smooth", Array::new(&[num_states, nv], acceleration)),
     ])
+}
+
+/// The model with all of its weight, if some of it is compensated.
+fn without_compensation(model: &RobotModel) -> Option<RobotModel> {
+    if model.bodies.iter().all(|body| body.gravity_compensation == 0.0) {
+        return None;
+    }
+    let mut heavy = model.clone();
+    heavy.bodies.iter_mut().for_each(|body| body.gravity_compensation = 0.0);
+    Some(heavy)
 }

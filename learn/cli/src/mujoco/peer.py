@@ -74,6 +74,7 @@ class Scene:
             "iterations": opt.iterations, "ls_iterations": opt.ls_iterations, "tolerance": opt.tolerance,
             "cone": ["pyramidal", "elliptic"][opt.cone], "own_integrator": INTEGRATORS[self.own_integrator],
             "na": m.na, "nmocap": m.nmocap, "ntendon": m.ntendon, "neq": m.neq,
+            "medium": bool(opt.density > 0 or opt.viscosity > 0),
             "joints": name(mujoco.mjtObj.mjOBJ_JOINT, m.njnt),
             "bodies": name(mujoco.mjtObj.mjOBJ_BODY, m.nbody),
         }, {}

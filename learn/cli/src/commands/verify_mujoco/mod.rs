@@ -151,18 +151,18 @@ fn files(args: &VerifyMujoco) -> anyhow::Result<Vec<Source>> {
     }
     let mut out = Vec::new();
     for path in paths {
+        // Files may refer to meshes anywhere in the folder of packages.
+        let packages = args.peer_args.assets.clone().filter(|assets| path.starts_with(assets));
         if path.is_dir() {
             let mut found = Vec::new();
             collect(&path, &mut found).with_context(|| path.display().to_string())?;
             found.sort();
-            out.extend(found.into_iter().map(|file| Source { path: file, root: path.clone() }));
+            let root = packages.unwrap_or(path);
+            out.extend(found.into_iter().map(|file| Source { path: file, root: root.clone() }));
         } else {
             ensure!(path.is_file(), "{}: no such file", path.display());
-            let root = match &args.peer_args.assets {
-                Some(assets) if path.starts_with(assets) => assets.clone(),
-                _ => path.parent().map(Path::to_path_buf).unwrap_or_default(),
-            };
-            out.push(Source { path, root });
+            let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+            out.push(Source { root: packages.unwrap_or(folder), path });
         }
     }
     ensure!(!out.is_empty(), "no MJCF files");
