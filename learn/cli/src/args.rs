@@ -94,7 +94,7 @@ pub struct Train {
     #[arg(long, value_name = "N")]
     pub iterations: Option<u32>,
 
-    /// Executor; the scene's own choice by default; a run goes on with the one it began with.
+    /// Executor; the scene's own choice by default. A run goes on with the one it began with.
     #[arg(long, value_enum)]
     pub physics: Option<PhysicsArg>,
 
@@ -107,7 +107,7 @@ pub struct Train {
     pub runs: PathBuf,
 
     /// Go on with a run: its folder, the name of its task, or `last`.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["scene", "overrides", "seed", "envs", "physics"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["scene", "overrides", "seed", "envs"])]
     pub resume: Option<String>,
 }
 

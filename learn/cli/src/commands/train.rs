@@ -126,8 +126,9 @@ fn start(args: &Train, output: &Output) -> CommandResult<Run> {
 /// A run that goes on from its newest intact checkpoint.
 fn resume(path: &Path, args: &Train, output: &Output) -> CommandResult<Run> {
     let mut dir = RunDir::resume(path)?;
-    let overrides: Vec<String> =
+    let mut overrides: Vec<String> =
         args.iterations.map(|iterations| format!("train.iterations={iterations}")).into_iter().collect();
+    overrides.extend(args.physics.map(PhysicsArg::as_override));
     let task = load_task(path, &overrides)?;
     let seed = dir.record().start.seed;
     let device = open_device(args.device, output)?;

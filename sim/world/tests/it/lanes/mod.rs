@@ -1,6 +1,7 @@
 //! The lanes executor against itself: bits, faults, snapshots, delays, memory.
 
 mod bits;
+mod choice;
 mod sensors;
 mod state;
 
