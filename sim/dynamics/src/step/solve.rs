@@ -186,13 +186,8 @@ fn solve_cone<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, relax: bool) {
         }
     }
     let limit = m.get(w + item::D_LOW) * now[0];
-    let slide = match plan.options.law {
-        Law::Soft { .. } => along_tangents(&rows, coupling[2], speed, now),
-        Law::Mujoco => {
-            let diagonal = each!(r in 2 => m.get(w + (item::D_DIAGONAL + 1 + r)) + rows[1 + r][1]);
-            inside_disc(m, &rows, diagonal, coupling[2], speed, now, limit)
-        }
-    };
+    let diagonal = each!(r in 2 => m.get(w + (item::D_DIAGONAL + 1 + r)) + rows[1 + r][1]);
+    let slide = inside_disc(m, &rows, diagonal, coupling[2], speed, now, limit);
     let [u, v] = capped(slide, limit);
     let after = [now[0], u, v];
     let after = each!(r => M::Num::select(acts, after[r], before[r]));
@@ -200,14 +195,6 @@ fn solve_cone<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, relax: bool) {
         m.set(at + r, after[r]);
     }
     apply::<M, 3>(plan, m, i, each!(r => after[r] - before[r]));
-}
-
-/// Friction one tangent after the other, as if it had no bound.
-#[inline(always)]
-fn along_tangents<N: Num>(rows: &[[N; 3]; 3], coupling: N, speed: [N; 3], now: [N; 3]) -> [N; 2] {
-    let u = relaxed(rows[1], speed[1], now[1]);
-    let speed = coupling.mul_add(u - now[1], speed[2]);
-    [u, relaxed(rows[2], speed, now[2])]
 }
 
 /// A vector cut to a length.
@@ -248,7 +235,9 @@ fn inside_disc<M: Machine>(
             let length = squared.sqrt();
             let back = solve_pair([a, c], coupling, shift, x);
             let curvature = x[0].mul_add(back[0], x[1] * back[1]).max(tiny);
-            let step = length.mul_add(inverse_limit, m.num(-1.0)) * squared / curvature;
+            // Below the limit that the division bears there is no way back.
+            let outside = length.mul_add(inverse_limit, m.num(-1.0)).max(m.num(0.0));
+            let step = outside * squared / curvature;
             shift = shift + M::Num::select(limit.lt(length), step, m.num(0.0));
             x = solve_pair([a, c], coupling, shift, minus_p);
         }
