@@ -288,8 +288,8 @@ impl Executor for LanesExecutor {
 
     fn step(&mut self, ctrl: &Field, state: &mut BatchState) -> Vec<Fault> {
         let control = ctrl.as_slice();
-        // x - x is 0 for every number but infinities and NaN.
-        if control.iter().map(|u| u - u).sum::<f32>() != 0.0 {
+        // A sum with NaN in it is NaN: one look at all of them together.
+        if !control.iter().sum::<f32>().is_finite() {
             for (at, _) in control.iter().enumerate().filter(|(_, u)| u.is_nan()) {
                 self.core.set_fault(at % ctrl.num_envs(), fault_number(FaultCause::NonFinite));
             }

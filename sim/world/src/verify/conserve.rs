@@ -26,9 +26,9 @@ fn afloat() -> Result<RobotModel, CheckError> {
 fn targets(sim: &mut Sim, mirrored: bool) {
     for leg in 0..4 {
         let acting = if mirrored { leg ^ 1 } else { leg };
-        for part in 0..3 {
+        for (part, stance) in STANCE.iter().enumerate() {
             let phase = sim.time() * (4.0 + acting as f64) + part as f64;
-            let swing = STANCE[part] + 0.3 * (phase.sin() - f64::from(part as u32).sin());
+            let swing = stance + 0.3 * (phase.sin() - f64::from(part as u32).sin());
             let sign = if mirrored && part == 0 { -1.0 } else { 1.0 };
             sim.ctrl.set(3 * leg + part, 0, (sign * swing) as f32);
         }
