@@ -39,11 +39,13 @@ impl Engine for Mujoco {
             .stdout(Stdio::piped())
             .spawn()
             .expect("Python starts");
-        let mut input = child.stdin.take().expect("a pipe");
-        let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
-        writeln!(input, "{question}").expect("Python listens");
+        let input = child.stdin.take().expect("a pipe");
+        let output = BufReader::new(child.stdout.take().expect("a pipe"));
+        // Whatever happens from here on, the process is ended and waited for.
+        let mut server = Server { child, input, output };
+        writeln!(server.input, "{question}").expect("Python listens");
         let mut sizes = String::new();
-        output.read_line(&mut sizes).expect("Python answers");
+        server.output.read_line(&mut sizes).expect("Python answers");
         let sizes: Vec<usize> = serde_json::from_str(&sizes).map_err(|_| {
             CheckError::Build(format!(
                 "MuJoCo refuses the scene:\n{}",
@@ -52,7 +54,7 @@ impl Engine for Mujoco {
         })?;
         let ours = [model.num_qpos(), model.num_dofs(), model.bodies.len(), model.actuators.len()];
         assert_eq!(sizes, ours, "nq, nv, nbody, nu of the scene as it was written and as MuJoCo reads it");
-        let server = Mutex::new(Server { child, input, output });
+        let server = Mutex::new(server);
         Ok(Box::new(MujocoExecutor { server, num_envs, quaternions: quaternions(model) }))
     }
 
