@@ -37,7 +37,7 @@ impl Header {
         let mut text =
             format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({}), }}", axes.trim_end());
         let start = MAGIC.len() + 4;
-        while (start + text.len() + 1) % 64 != 0 {
+        while !(start + text.len() + 1).is_multiple_of(64) {
             text.push(' ');
         }
         text.push('\n');

@@ -80,7 +80,7 @@ impl Keiko {
         let mut done = Slice { steps: 0.0, cpu: 0.0 };
         let num_envs = self.batch.state.qpos.num_envs();
         while done.cpu < seconds {
-            if self.next % self.ctrl.len() == 0 {
+            if self.next.is_multiple_of(self.ctrl.len()) {
                 self.batch.reset(&vec![true; num_envs], &self.qpos, &self.qvel);
                 self.next = 0;
             }

@@ -85,8 +85,7 @@ pub fn run(files: &[Source], args: &VerifyMujoco, peer: &mut Peer, card: &mut Ca
         for ((slot, (name, _, demand)), found) in worst.iter_mut().zip(QUANTITIES).zip(errors) {
             let Some((error, state)) = found else { continue };
             slot.compared += 1;
-            // NaN is beyond every demand.
-            if !(error <= demand) {
+            if error > demand {
                 slot.beyond += 1;
                 if card.failures.len() < MAX_LISTED {
                     card.note(
@@ -95,7 +94,7 @@ pub fn run(files: &[Source], args: &VerifyMujoco, peer: &mut Peer, card: &mut Ca
                     );
                 }
             }
-            if !(error <= slot.error) {
+            if error > slot.error {
                 (slot.error, slot.at) = (error, format!("{}, state {state}", source.name()));
             }
         }
@@ -174,12 +173,10 @@ fn compare(ours: &[(&str, Array); 6], theirs: Message, nv: usize) -> [Option<(f6
                 }
                 _ => relative(a, b, 1e-3 * largest(mass)),
             };
-            (error, k)
+            // NaN is no agreement.
+            (if error.is_nan() { f64::INFINITY } else { error }, k)
         });
-        errors.fold(None, |worst: Option<(f64, usize)>, found| match worst {
-            Some(worst) if found.0 <= worst.0 || worst.0.is_nan() => Some(worst),
-            _ => Some(found),
-        })
+        errors.max_by(|a, b| a.0.total_cmp(&b.0))
     })
 }
 
