@@ -103,7 +103,10 @@ fn checked_body(bytes: &[u8]) -> Result<&[u8], SnapshotError> {
     let number =
         |at: usize, len: usize| header[at..at + len].iter().rev().fold(0u64, |n, b| n << 8 | *b as u64);
     if &header[..8] != MAGIC {
-        return Err(refuse("it is not a snapshot of the `rapier` engine; a run goes on with the engine it began with".to_owned()));
+        return Err(refuse(
+            "it is not a snapshot of the `rapier` engine; a run goes on with the engine it began with"
+                .to_owned(),
+        ));
     }
     if number(8, 4) != VERSION as u64 {
         return Err(refuse(format!("version {}, this program reads {VERSION}", number(8, 4))));

@@ -34,7 +34,8 @@ const MOMENTUM: &str = "the multibody velocity update keeps momentum to first or
     3.0e-2 per s at 1 substep, 8.9e-3 at 4, 2.4e-3 at 16";
 const FIRST_ORDER: &str = "semi-implicit Euler with explicit velocity products is of first order in the substep, as MuJoCo's \
     Euler is: at 0.5 ms a quarter of MuJoCo's error at 2 ms";
-const TOP_HEAVY: &str = "two sweeps in each of four substeps do not carry a hundredfold weight through ten layers";
+const TOP_HEAVY: &str =
+    "two sweeps in each of four substeps do not carry a hundredfold weight through ten layers";
 const FAR: &str = "positions are f32: 100 m from the origin the motion of each substep is rounded to 8 um; environments \
     stand at origins of their own";
 
