@@ -7,7 +7,7 @@ use keiko_model::RobotModel;
 
 use crate::executor::{Executor, Unsupported};
 use crate::lanes::LanesExecutor;
-use crate::options::PhysicsOptions;
+use crate::options::{ContactLaw, PhysicsOptions};
 use crate::rapier::{self, RapierExecutor};
 
 /// An executor, or the choice left to the model.
@@ -94,8 +94,15 @@ fn rapier(
     options: &PhysicsOptions,
 ) -> Result<Engine, rapier::BuildError> {
     let executor = RapierExecutor::new(model, num_envs, options.clone())?;
+    let mut unsupported = executor.unsupported().to_vec();
+    if options.law != ContactLaw::Soft {
+        unsupported.push(Unsupported::new(
+            "scene `physics.law`".to_owned(),
+            "rapier's contacts are soft by its own law, not by the file's solref and solimp",
+        ));
+    }
     Ok(Engine {
-        unsupported: executor.unsupported().to_vec(),
+        unsupported,
         reason: "rapier (one world an environment)".to_owned(),
         executor: Box::new(executor),
     })
