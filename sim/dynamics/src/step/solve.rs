@@ -187,6 +187,13 @@ fn solve_cone<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, relax: bool) {
     }
     let limit = m.get(w + item::D_LOW) * now[0];
     let diagonal = each!(r in 2 => m.get(w + (item::D_DIAGONAL + 1 + r)) + rows[1 + r][1]);
+    // Where a contact can slide along one line only, the block of its tangents is singular: a little of it is added to
+    // itself. What the sweeps settle at does not depend on it: there the gradient is zero.
+    let slack = match plan.options.law {
+        Law::Soft { .. } => (diagonal[0] + diagonal[1]) * m.num(1e-4),
+        Law::Mujoco => m.num(0.0),
+    };
+    let diagonal = [diagonal[0] + slack, diagonal[1] + slack];
     let slide = inside_disc(m, &rows, diagonal, coupling[2], speed, now, limit);
     let [u, v] = capped(slide, limit);
     let after = [now[0], u, v];
