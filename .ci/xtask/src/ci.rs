@@ -58,6 +58,8 @@ struct Steps {
     skipped_by_themselves: u64,
     /// Failed steps in which no test failed.
     failed_otherwise: u64,
+    /// Names of the tests that failed, to be told again at the end of a long log.
+    failed_tests: Vec<String>,
 }
 
 impl Steps {
@@ -80,14 +82,16 @@ impl Steps {
     }
 
     fn tests(&mut self, name: &str, command: &mut Command) -> bool {
-        let mut skips = 0;
+        let (mut skips, mut failed) = (0, Vec::new());
         let succeeded = self.run(name, |counts| {
             watched(command, |line| {
                 counts.read(line);
                 skips += u64::from(line.starts_with("skipped: "));
+                failed.extend(failed_test(line).map(str::to_owned));
             })
         });
         self.skipped_by_themselves += skips;
+        self.failed_tests.extend(failed);
         succeeded
     }
 
@@ -102,9 +106,17 @@ impl Steps {
             println!("{:9.1} s  {}{verdict}", step.time.as_secs_f64(), step.name);
         }
         println!("{:9.1} s  in all\n", total.as_secs_f64());
+        for test in &self.failed_tests {
+            println!("failed: {test}");
+        }
         println!("{}", self.counts.closing(self.skipped_by_themselves, self.failed_otherwise));
         succeeded
     }
+}
+
+/// The test that a line of libtest says has failed.
+fn failed_test(line: &str) -> Option<&str> {
+    line.strip_prefix("test ")?.strip_suffix(" ... FAILED")
 }
 
 /// Runs everything; whether all of it succeeded. All in the release profile and one target folder: what the
@@ -171,6 +183,13 @@ mod tests {
         assert_eq!(counts, Counts { passed: 15, failed: 2, skipped: 2 });
         assert_eq!(counts.closing(1, 0), "14 passed, 2 failed, 2 skipped");
         assert_eq!(counts.closing(0, 3), "15 passed, 5 failed, 2 skipped");
+    }
+
+    #[test]
+    fn a_failed_test_is_named() {
+        assert_eq!(failed_test("test robots::panda_stands ... FAILED"), Some("robots::panda_stands"));
+        assert_eq!(failed_test("test robots::panda_stands ... ok"), None);
+        assert_eq!(failed_test("test result: FAILED. 3 passed; 2 failed"), None);
     }
 
     #[test]

@@ -148,7 +148,7 @@ impl Phase for NotANumber {
     #[inline(always)]
     fn run<M: Machine>(_: &Plan, m: &mut M) {
         let (a, zero) = (m.get(0), m.get(1) * m.num(0.0));
-        let nan = zero / zero;
+        let nan = zero / (m.get(0) * m.num(0.0));
         let results =
             [nan.min(a), a.min(nan).max(a), nan.max(a), M::Num::select(nan.lt(a) | a.le(nan), zero, a)];
         for (k, result) in results.into_iter().enumerate() {
