@@ -216,6 +216,8 @@ pub struct Bench {
 pub enum BenchWhat {
     /// The rapier executor on every scene: steps per CPU-second, memory, start-up.
     Rapier(BenchRapier),
+    /// Whole control steps of scenes: steps per CPU-second, and where their time goes.
+    Env(BenchEnv),
     /// Physics steps per CPU-second and their error on robot files, beside a peer on the same files.
     Physics(BenchPhysics),
 }
@@ -234,6 +236,28 @@ pub struct BenchRapier {
     /// Measure in this process, started at this Unix time: what the command does to itself for each scene.
     #[arg(long, hide = true, value_name = "UNIX_SECONDS")]
     pub started: Option<f64>,
+}
+
+/// `keiko bench env`.
+#[derive(Args, Clone, Debug)]
+pub struct BenchEnv {
+    /// Scenes; all of them by default.
+    pub scenes: Vec<String>,
+    /// Number of environments.
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = at_least_one)]
+    pub envs: usize,
+    /// CPU-seconds to measure for each scene, and once more to see where they go.
+    #[arg(long, value_name = "S", default_value_t = 2.0, value_parser = positive_seconds)]
+    pub seconds: f64,
+    /// Seed of actions and episodes.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Executor; the scene's own choice by default.
+    #[arg(long, value_enum)]
+    pub physics: Option<PhysicsArg>,
+    /// Change a value of every scene. Repeatable.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
 }
 
 /// Who races beside keiko.

@@ -11,7 +11,9 @@ use keiko_model::task::{PhysicsEngine, PhysicsLaw};
 use keiko_world::engine::{self, EngineChoice};
 use keiko_world::replay::{ReplayInfo, ReplayRing, write_replay};
 use keiko_world::schedule::{Control, Faults, Phase, Physics, ResetMask};
-use keiko_world::{BatchState, ContactLaw, EnvParameters, Field, PhysicsOptions, Simulation, SnapshotError};
+use keiko_world::{
+    BatchState, ContactLaw, EnvParameters, Field, PhysicsOptions, Simulation, SnapshotError, Stopwatch,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{EnvSpec, StepOutput, VecEnv};
@@ -129,6 +131,16 @@ impl TaskEnv {
         &mut self.simulation
     }
 
+    /// Counts from now on where the time of control steps goes; see [`TaskEnv::times`].
+    pub fn start_timing(&mut self) {
+        self.simulation.world.resource_mut::<Stopwatch>().start();
+    }
+
+    /// Seconds by part of the control steps since [`TaskEnv::start_timing`].
+    pub fn times(&self) -> &[(&'static str, f64)] {
+        self.simulation.world.resource::<Stopwatch>().laps()
+    }
+
     /// Commands, three rows each, in the order of the scene file `[3 num_commands, num_envs]`.
     pub fn commands(&self) -> &Field {
         &self.episodes().running.memory.command
@@ -190,10 +202,12 @@ fn act(
     mut control: ResMut<Control>,
     mut physics: ResMut<Physics>,
     mut state: ResMut<BatchState>,
+    mut watch: ResMut<Stopwatch>,
 ) {
     if let Some((mask, delta)) = episodes.act(&actions.0, &state, &mut control.0) {
         physics.0.add_velocity(&mask, &delta, &mut state);
     }
+    watch.lap("act");
 }
 
 /// Phase reward: rewards, ends, and replays of what broke; a full disk must not stop the others.
@@ -203,8 +217,10 @@ fn judge(
     faults: Res<Faults>,
     ring: Res<ReplayRing>,
     mut to: ResMut<ReplayTo>,
+    mut watch: ResMut<Stopwatch>,
 ) {
     let broke = episodes.judge(&state, &faults.0);
+    watch.lap("terms");
     let Some(folder) = to.folder.clone() else { return };
     for (env, breakage) in broke {
         let path = folder.join(format!("{}.safetensors", episodes.episode_name(env)));
@@ -227,13 +243,16 @@ fn restart(
     mut episodes: ResMut<Episodes>,
     mut reset: ResMut<ResetMask>,
     mut parameters: ResMut<EnvParameters>,
+    mut watch: ResMut<Stopwatch>,
 ) {
     episodes.draw_starts(&mut reset, &mut parameters);
+    watch.lap("reset");
 }
 
 /// Phase observe.
-fn observe(mut episodes: ResMut<Episodes>, state: Res<BatchState>) {
+fn observe(mut episodes: ResMut<Episodes>, state: Res<BatchState>, mut watch: ResMut<Stopwatch>) {
     episodes.observe(&state);
+    watch.lap("observe");
 }
 
 fn replay_to(task: &TaskSpec, scene: &Scene, options: &EnvOptions) -> ReplayTo {

@@ -12,6 +12,7 @@ pub mod replay;
 pub mod rng;
 pub mod schedule;
 pub mod simulation;
+pub mod stopwatch;
 pub mod verify;
 
 pub use engine::EngineChoice;
@@ -22,3 +23,4 @@ pub use options::{ContactLaw, PhysicsOptions};
 pub use rapier::RapierExecutor;
 pub use rng::EnvRng;
 pub use simulation::Simulation;
+pub use stopwatch::Stopwatch;

@@ -13,6 +13,7 @@ use bevy_ecs::schedule::{ScheduleLabel, SingleThreadedExecutor};
 use crate::executor::{BatchState, EnvParameters, Executor, Fault};
 use crate::field::Field;
 use crate::replay::ReplayRing;
+use crate::stopwatch::Stopwatch;
 
 /// Parts of a control step, in this order.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,8 +75,14 @@ pub fn control_step() -> Schedule {
 }
 
 /// Keeps the state before the step and the control that it gets.
-fn remember(state: Res<BatchState>, control: Res<Control>, mut ring: ResMut<ReplayRing>) {
+fn remember(
+    state: Res<BatchState>,
+    control: Res<Control>,
+    mut ring: ResMut<ReplayRing>,
+    mut watch: ResMut<Stopwatch>,
+) {
     ring.record(&state, &control.0);
+    watch.lap("replay");
 }
 
 /// Steps the physics; what breaks is marked for reset.
@@ -85,11 +92,13 @@ fn step_physics(
     mut state: ResMut<BatchState>,
     mut faults: ResMut<Faults>,
     mut reset: ResMut<ResetMask>,
+    mut watch: ResMut<Stopwatch>,
 ) {
     faults.0 = physics.0.step(&control.0, &mut state);
     for fault in &faults.0 {
         reset.mask[fault.env] = true;
     }
+    watch.lap("physics");
 }
 
 /// Resets what is marked, and clears the marks.
@@ -99,6 +108,7 @@ fn reset_environments(
     parameters: Res<EnvParameters>,
     mut reset: ResMut<ResetMask>,
     mut ring: ResMut<ReplayRing>,
+    mut watch: ResMut<Stopwatch>,
 ) {
     if !reset.mask.contains(&true) {
         return;
@@ -107,4 +117,5 @@ fn reset_environments(
     physics.0.reset(&reset.mask, &reset.qpos, &reset.qvel, &parameters, &mut state);
     ring.reset(&reset.mask);
     reset.mask.fill(false);
+    watch.lap("reset");
 }

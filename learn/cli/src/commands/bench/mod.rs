@@ -1,5 +1,6 @@
 //! `keiko bench`: figures as lines `scene.metric value`.
 
+mod env;
 mod models;
 mod physics;
 mod race;
@@ -14,6 +15,7 @@ use crate::output::Output;
 /// Runs the command.
 pub fn run(args: &Bench, output: &mut Output) -> CommandResult {
     match &args.what {
+        BenchWhat::Env(args) => env::run(args, output),
         BenchWhat::Rapier(args) => rapier::run(args, output),
         BenchWhat::Physics(args) => physics::run(args, output),
     }
