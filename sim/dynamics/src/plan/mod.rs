@@ -188,6 +188,8 @@ pub struct Plan {
     pub acting: usize,
     /// Integer memory: how many of them are ties.
     pub tied: usize,
+    /// Integer memory: how many contacts acted in the last substep, then which.
+    pub acted: usize,
     /// Integers of the memory.
     pub counts_len: usize,
 
@@ -303,7 +305,8 @@ impl Plan {
             memory_len: 0,
             acting: 0,
             tied: num_items + 1,
-            counts_len: num_items + 2,
+            acted: num_items + 2,
+            counts_len: num_items + 3 + num_contacts,
             p_gravity: parameters.take(3),
             p_inertia: parameters.take(10 * nl),
             p_wrench: parameters.take(6 * nl),

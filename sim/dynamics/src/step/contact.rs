@@ -2,7 +2,7 @@
 
 use crate::collide::{self, Class, Contact, Placed};
 use crate::lane::{Num, Phase};
-use crate::machine::Machine;
+use crate::machine::{Int, Machine};
 use crate::plan::{Plan, geom, item, pair};
 
 /// Poses of all geoms that may touch something, from the origins of their trees.
@@ -81,39 +81,70 @@ pub(super) fn keep<M: Machine, const K: usize>(
         m.set(at + item::C_DISTANCE, contact.distance);
         m.set3(at + item::C_NORMAL, contact.normal);
         m.set3(at + item::C_POSITION, contact.position);
-        let flag = M::Num::select(there, m.num(1.0), m.num(0.0));
-        m.set(i * item::NUM_WORKING + (plan.working + item::D_ACTIVE), flag);
-        forget(plan, m, i, there);
+        m.set(flag(plan, i), M::Num::select(there, m.num(1.0), m.num(0.0)));
         if let Some(_then) = m.when(m.any(there)) {
             act(plan, m, i);
         }
     }
 }
 
-/// A contact that is not there has no impulse to start from.
-#[inline(always)]
-pub(super) fn forget<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, there: <M::Num as Num>::Mask) {
-    let impulse = m.int(plan.items.int(i, item::IMPULSE));
-    for r in 0..3 {
-        m.set(impulse + r, M::Num::select(there, m.get(impulse + r), m.num(0.0)));
+/// Contacts that acted in the last substep and are gone have no impulse to start from. All others have none already:
+/// a pair that is far costs no more than finding that out.
+pub struct Forget;
+
+impl Phase for Forget {
+    #[inline(always)]
+    fn run<M: Machine>(plan: &Plan, m: &mut M) {
+        let count = m.count(plan.acted);
+        for n in m.range(0, count) {
+            let i = m.count(n + (plan.acted + 1));
+            keep_impulse_where(plan, m, i, m.num(0.5), flag(plan, i));
+        }
     }
 }
 
-/// No contact of a pair acts until it is found, and where the pair is not near none has an impulse to start from.
-#[inline(always)]
-pub(super) fn forget_far<M: Machine>(
-    plan: &Plan,
-    m: &mut M,
-    p: M::Int,
-    count: usize,
-    near: <M::Num as Num>::Mask,
-) {
-    let first = m.int(plan.pairs.int(p, pair::ITEM));
-    for k in 0..count {
-        let i = first + k;
-        m.set(i * item::NUM_WORKING + (plan.working + item::D_ACTIVE), m.num(0.0));
-        forget(plan, m, i, near);
+/// Lists the contacts that hold an impulse from the last control step. None acts until it is found.
+pub struct Recall;
+
+impl Phase for Recall {
+    #[inline(always)]
+    fn run<M: Machine>(plan: &Plan, m: &mut M) {
+        m.set_count(plan.acted, 0.into());
+        for i in m.range(0, plan.num_contacts) {
+            let impulse = m.int(plan.items.int(i, item::IMPULSE));
+            keep_impulse_where(plan, m, i, m.num(0.0), impulse);
+            m.set(flag(plan, i), m.num(0.0));
+            let pushes = m.num(0.0).lt(m.get(impulse));
+            if let Some(_then) = m.when(m.any(pushes)) {
+                retire(plan, m, i);
+            }
+        }
     }
+}
+
+/// Where the flag of a contact is.
+#[inline(always)]
+fn flag<I: Int>(plan: &Plan, i: I) -> I {
+    i * item::NUM_WORKING + (plan.working + item::D_ACTIVE)
+}
+
+/// Clears the impulse of a contact but where the number at `of` is over a bound.
+#[inline(always)]
+fn keep_impulse_where<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, bound: M::Num, of: M::Int) {
+    let keeps = bound.lt(m.get(of));
+    let impulse = m.int(plan.items.int(i, item::IMPULSE));
+    for r in 0..3 {
+        m.set(impulse + r, M::Num::select(keeps, m.get(impulse + r), m.num(0.0)));
+    }
+}
+
+/// A contact acts no more until it is found again, and [`Forget`] will look at it.
+#[inline(always)]
+pub(super) fn retire<M: Machine>(plan: &Plan, m: &mut M, i: M::Int) {
+    m.set(flag(plan, i), m.num(0.0));
+    let count = m.count(plan.acted) + 1;
+    m.set_count(count + plan.acted, i);
+    m.set_count(plan.acted, count);
 }
 
 /// Lists the torsional friction of the contacts that act, behind all contacts.
@@ -124,9 +155,9 @@ impl Phase for Torsion {
     fn run<M: Machine>(plan: &Plan, m: &mut M) {
         for i in m.range(plan.num_contacts, plan.num_touches) {
             let contact = m.int(plan.items.int(i, item::EXTRA));
-            let flag = m.get(contact * item::NUM_WORKING + (plan.working + item::D_ACTIVE));
-            m.set(i * item::NUM_WORKING + (plan.working + item::D_ACTIVE), flag);
-            let there = m.num(0.5).lt(flag);
+            let acts = m.get(flag(plan, contact));
+            m.set(flag(plan, i), acts);
+            let there = m.num(0.5).lt(acts);
             let impulse = m.int(plan.items.int(i, item::IMPULSE));
             m.set(impulse, M::Num::select(there, m.get(impulse), m.num(0.0)));
             if let Some(_then) = m.when(m.any(there)) {
@@ -156,7 +187,6 @@ macro_rules! routines {
                     for p in m.range(start, end) {
                         let plane = matches!(Class::$a, Class::Plane);
                         let Candidates { a, b, near } = candidates(plan, m, p, plane);
-                        forget_far(plan, m, p, $count, near);
                         if let Some(_then) = m.when(m.any(near)) {
                             keep::<M, $count>(plan, m, p, $routine(&a, &b));
                         }
@@ -189,6 +219,9 @@ macro_rules! routines {
                 }
             }
             super::meshes::collide(plan, m);
+            if plan.num_contacts > 0 {
+                m.call::<Forget>(plan);
+            }
             if plan.num_touches > plan.num_contacts {
                 m.call::<Torsion>(plan);
             }

@@ -2,7 +2,7 @@
 //!
 //! The search is long, so it is compiled for three kinds of pairs and not for every two classes.
 
-use super::contact::{Candidates, candidates, forget_far, keep};
+use super::contact::{Candidates, candidates, keep};
 use crate::collide::height_field::{
     Field, box_height_field, capsule_height_field, cylinder_height_field, hull_height_field,
     sphere_height_field,
@@ -125,7 +125,6 @@ macro_rules! phases {
                     }
                     for p in $m.range(start, end) {
                         let Candidates { a, b, near } = candidates($plan, $m, p, $plane);
-                        forget_far($plan, $m, p, $count, near);
                         if let Some(_then) = $m.when($m.any(near)) {
                             let $a = $read_a($plan, $m, $m.int($plan.pairs.int(p, pair::A)), &a);
                             let $b = $read_b($plan, $m, $m.int($plan.pairs.int(p, pair::B)), &b);

@@ -16,7 +16,7 @@ mod ties;
 
 pub use actuate::Actuate;
 pub(crate) use contact::num_contacts;
-pub use contact::{PlaceGeoms, Torsion};
+pub use contact::{Forget, PlaceGeoms, Recall, Torsion};
 pub use dynamics::{Inward, Outward, Velocities};
 pub use factor::Factor;
 pub use integrate::{Integrate, Settle};
@@ -51,16 +51,20 @@ impl Phase for Begin {
         for b in m.range(0, plan.touch_len) {
             m.set(b + plan.touch, m.num(0.0));
         }
+        if plan.num_contacts > 0 {
+            m.call::<contact::Recall>(plan);
+        }
     }
 }
 
-/// Adds the impulses of the contacts to the sums of the bodies.
+/// Adds the impulses of the contacts to the sums of the bodies; until they are found again, they act no more.
 pub struct Tally;
 
 impl Phase for Tally {
     #[inline(always)]
     fn run<M: Machine>(plan: &Plan, m: &mut M) {
         let count = m.count(plan.acting);
+        m.set_count(plan.acted, 0.into());
         for n in m.range(0, count) {
             let i = m.count(n + (plan.acting + 1));
             if let Some(_then) = m.when(m.less(i, plan.num_contacts)) {
@@ -78,6 +82,7 @@ impl Phase for Tally {
                     m.set(a, m.get(a) + impulse.x);
                     m.set(b, m.get(b) + impulse.x);
                 }
+                contact::retire(plan, m, i);
             }
         }
     }
