@@ -33,6 +33,8 @@ pub enum Command {
     Play(Play),
     /// Measure a trained policy over many episodes.
     Eval(Eval),
+    /// How runs learned, side by side: a table.
+    Curve(Curve),
     /// Load scenes and step them at random: a check for CI.
     Smoke(Smoke),
     /// Measure speed: lines `scene.metric value`.
@@ -109,6 +111,26 @@ pub struct Train {
     /// Go on with a run: its folder, the name of its task, or `last`.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["scene", "overrides", "seed", "envs"])]
     pub resume: Option<String>,
+}
+
+/// `keiko curve`.
+#[derive(Args, Clone, Debug)]
+pub struct Curve {
+    /// Run folders, names of tasks (the newest run of each), or `last`: one run a seed.
+    #[arg(required = true)]
+    pub runs: Vec<String>,
+
+    /// What to show: a name of `metrics.jsonl`.
+    #[arg(long, value_name = "NAME", default_value = "Train/mean_reward")]
+    pub metric: String,
+
+    /// Rows of the table, evenly spaced.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = at_least_one)]
+    pub rows: usize,
+
+    /// Folder of run folders.
+    #[arg(long = "runs", value_name = "DIR", default_value = "runs")]
+    pub folder: PathBuf,
 }
 
 /// `keiko play`.

@@ -2,7 +2,7 @@
 
 use crate::TrainError;
 use crate::agent::check_policy;
-use keiko_env::{Field, VecEnv};
+use keiko_env::{EpisodeEnd, Field, VecEnv};
 use keiko_policy::Policy;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,8 @@ pub struct EvalReport {
     pub episodes: usize,
     /// Mean control steps of an episode.
     pub mean_length: f64,
+    /// Mean over all steps of each reward term before its weight, by name.
+    pub reward_means: Vec<(String, f64)>,
 }
 
 /// Plays `episodes` episodes with the most likely actions. Environment `n` gives its first
@@ -37,19 +39,19 @@ pub fn evaluate(policy: &Policy, env: &mut dyn VecEnv, episodes: usize) -> Resul
     env.reset(None);
     for _ in 0..limit {
         if left.iter().all(|&left| left == 0) {
-            return Ok(tally.report());
+            return Ok(tally.report(&env.spec().rewards));
         }
         policy.act(env.output().observations[group].as_slice(), num_envs, actions.as_mut_slice());
         env.step(&actions);
         for end in &env.output().episodes {
             if left[end.env] > 0 {
                 left[end.env] -= 1;
-                tally.add(end.return_sum, end.length, end.success);
+                tally.add(end);
             }
         }
     }
     if left.iter().all(|&left| left == 0) {
-        return Ok(tally.report());
+        return Ok(tally.report(&env.spec().rewards));
     }
     Err(TrainError::Environment {
         task: env.spec().name.clone(),
@@ -63,17 +65,22 @@ struct Tally {
     steps: u64,
     judged: usize,
     successes: usize,
+    reward_sums: Vec<f64>,
 }
 
 impl Tally {
-    fn add(&mut self, return_sum: f64, length: u32, success: Option<bool>) {
-        self.returns.push(return_sum);
-        self.steps += u64::from(length);
-        self.judged += usize::from(success.is_some());
-        self.successes += usize::from(success == Some(true));
+    fn add(&mut self, end: &EpisodeEnd) {
+        self.returns.push(end.return_sum);
+        self.steps += u64::from(end.length);
+        self.judged += usize::from(end.success.is_some());
+        self.successes += usize::from(end.success == Some(true));
+        self.reward_sums.resize(end.reward_means.len(), 0.0);
+        for (sum, mean) in self.reward_sums.iter_mut().zip(&end.reward_means) {
+            *sum += mean * f64::from(end.length);
+        }
     }
 
-    fn report(&self) -> EvalReport {
+    fn report(&self, rewards: &[String]) -> EvalReport {
         let episodes = self.returns.len();
         let count = episodes.max(1) as f64;
         let mean_return = self.returns.iter().sum::<f64>() / count;
@@ -84,6 +91,11 @@ impl Tally {
             success_rate: (self.judged > 0).then(|| self.successes as f64 / self.judged as f64),
             episodes,
             mean_length: self.steps as f64 / count,
+            reward_means: rewards
+                .iter()
+                .cloned()
+                .zip(self.reward_sums.iter().map(|sum| sum / self.steps.max(1) as f64))
+                .collect(),
         }
     }
 }

@@ -61,6 +61,8 @@ pub struct EpisodeEnd {
     pub success: Option<bool>,
     /// Sum of each weighted reward term, in the order of [`EnvSpec::rewards`].
     pub reward_sums: Vec<f64>,
+    /// Mean of each reward term over the steps of the episode, before its weight, in the same order.
+    pub reward_means: Vec<f64>,
     /// Index into [`EnvSpec::terminations`], or `None` for a time-out.
     pub termination: Option<usize>,
 }

@@ -343,12 +343,14 @@ impl Episodes {
         let memory = &self.running.memory;
         let n = self.num_envs();
         let view = self.view(state, terminated);
+        let steps = f64::from(memory.step[env].max(1));
         EpisodeEnd {
             env,
             return_sum: memory.return_sum[env],
             length: memory.step[env],
             success: self.rules.success.as_ref().map(|holds| holds(&view, env)),
             reward_sums: memory.reward_sums.iter().skip(env).step_by(n).copied().collect(),
+            reward_means: memory.raw_sums.iter().skip(env).step_by(n).map(|sum| sum / steps).collect(),
             termination: cause[env],
         }
     }

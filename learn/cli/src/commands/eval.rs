@@ -22,6 +22,10 @@ pub fn run(args: &Eval, output: &mut Output) -> CommandResult {
     policy.config().check_joints(&env.joint_names()).or_exit(Code::Usage)?;
     let report = evaluate(&policy, &mut env, args.episodes).or_exit(Code::Usage)?;
     output.say(format!("{}: {}", task.name, describe_report(&report)));
+    output.say("mean of each reward term in a step, before its weight:");
+    for (name, mean) in &report.reward_means {
+        output.say(format!("  {name:<24} {mean:.4}"));
+    }
     set_report(output, &report);
     output.set("env_steps", (report.mean_length * report.episodes as f64).round());
     output.set("run_dir", run.display().to_string());

@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod bench;
+mod curve;
 mod dynamics;
 mod envs;
 mod eval;
@@ -32,6 +33,7 @@ pub fn run(cli: &Cli) -> CommandResult {
         Command::Train(args) => train::run(args, &mut output),
         Command::Play(args) => play::run(args, &mut output),
         Command::Eval(args) => eval::run(args, &mut output),
+        Command::Curve(args) => curve::run(args, &mut output),
         Command::Smoke(args) => smoke::run(args, &mut output),
         Command::Bench(args) => bench::run(args, &mut output),
         Command::Dynamics(args) => dynamics::run(args, &mut output),

@@ -22,6 +22,12 @@ pub const POLICY_DIR: &str = "policy";
 /// Beside the best policy: how good it was. Written last, so that a policy beside it is whole.
 pub const SCORE_FILE: &str = "score.json";
 
+/// Metric: control steps done in all environments together.
+pub const ENV_STEPS: &str = "Train/env_steps";
+
+/// Metric: CPU time of the process so far, all threads \[s\].
+pub const CPU_SECONDS: &str = "Perf/cpu_seconds";
+
 /// Evaluation episodes never repeat those of training: their seeds differ in the upper half.
 pub fn eval_seed(seed: u64) -> u64 {
     seed ^ (0xE7A1 << 48)
@@ -75,6 +81,8 @@ pub fn set_report(output: &mut Output, report: &EvalReport) {
     output.set("success_rate", serde_json::json!(report.success_rate));
     output.set("episodes", report.episodes);
     output.set("mean_length", report.mean_length);
+    let means = report.reward_means.iter().map(|(name, mean)| (name.clone(), (*mean).into()));
+    output.set("reward_means", serde_json::Map::from_iter(means));
 }
 
 /// An evaluation in words.

@@ -16,7 +16,8 @@ use keiko_train::{CheckpointStore, RunDir, RunInfo, find_run};
 use serde::{Deserialize, Serialize};
 
 use super::run_files::{
-    SCORE_FILE, build_env, describe_report, evaluate_task, load_policy, load_task, set_report,
+    CPU_SECONDS, ENV_STEPS, SCORE_FILE, build_env, describe_report, evaluate_task, load_policy, load_task,
+    set_report,
 };
 use crate::args::{DeviceArg, Train};
 use crate::engine::PhysicsArg;
@@ -63,7 +64,7 @@ pub fn run(args: &Train, output: &mut Output) -> CommandResult {
         None => start(args, output)?,
     };
     output.say(format!("run folder: {}", run.dir.path().display()));
-    let interrupted = run.train(&signals)?;
+    let interrupted = run.train(&signals, output)?;
     run.progress.finish();
     let steps = run.trainer.env_steps();
     output.set("env_steps", steps);
@@ -195,15 +196,19 @@ fn read_best(dir: &RunDir) -> Option<Score> {
 
 impl Run {
     /// Iterates until done, good enough, or interrupted; then everything is saved.
-    fn train(&mut self, signals: &Signals) -> CommandResult<Option<Code>> {
+    fn train(&mut self, signals: &Signals, output: &Output) -> CommandResult<Option<Code>> {
         while !self.trainer.is_finished() {
             let report = self.trainer.iterate()?;
             let mut scalars = report.scalars();
+            scalars.push((ENV_STEPS.to_owned(), report.env_steps as f64));
+            scalars.push((CPU_SECONDS.to_owned(), output.cpu_seconds()));
             let mut reached = false;
             if self.trainer.wants_evaluation() {
                 let evaluation = self.evaluate()?;
                 scalars.push(("Eval/mean_return".to_owned(), evaluation.mean_return));
                 scalars.extend(evaluation.success_rate.map(|rate| ("Eval/success_rate".to_owned(), rate)));
+                let means = evaluation.reward_means.iter();
+                scalars.extend(means.map(|(name, mean)| (format!("Eval/{name}"), *mean)));
                 reached = self.trainer.reached(&evaluation);
             }
             self.log(&report, &scalars);

@@ -165,6 +165,7 @@ impl<D: Dynamics> VecEnv for Toy<D> {
                     length: episode.steps,
                     success: D::success(&episode.state),
                     reward_sums: vec![episode.return_sum],
+                    reward_means: vec![episode.return_sum / f64::from(episode.steps)],
                     termination: output.terminated[env].then_some(0),
                 });
                 self.start(env);

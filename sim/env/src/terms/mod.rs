@@ -6,7 +6,7 @@ pub(crate) mod reward;
 pub(crate) mod success;
 pub(crate) mod terminate;
 
-use glam::{Quat, Vec3};
+use glam::{Quat, Vec2, Vec3};
 use keiko_model::compose::Frame;
 use keiko_world::{BatchState, Field};
 
@@ -78,6 +78,16 @@ impl View<'_> {
     /// A command.
     pub fn command(&self, command: usize, env: usize) -> Vec3 {
         vector(&self.memory.command, command, env)
+    }
+
+    /// Commanded less actual velocity, x and y in the base frame \[m/s\].
+    pub fn velocity_error(&self, command: usize, env: usize) -> Vec2 {
+        (self.command(command, env) - self.base_linear_velocity(env)).truncate()
+    }
+
+    /// Commanded less actual turning speed about the base's z axis \[rad/s\].
+    pub fn turning_error(&self, command: usize, env: usize) -> f32 {
+        self.command(command, env).z - self.base_angular_velocity(env).z
     }
 
     pub fn contact_force(&self, body: usize, env: usize) -> Vec3 {

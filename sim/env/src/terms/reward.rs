@@ -36,17 +36,19 @@ pub(crate) fn bind(binder: &Binder<'_>, term: &Reward, path: &str) -> Result<Eva
         }
         Reward::TrackLinearVelocity { command, sigma } => {
             let (command, sigma) = (binder.velocity_command(command, &at("command"))?, *sigma as f32);
-            each(move |view, env| {
-                let error = (view.command(command, env) - view.base_linear_velocity(env)).truncate();
-                (-error.length_squared() / sigma).exp()
-            })
+            each(move |view, env| (-view.velocity_error(command, env).length_squared() / sigma).exp())
         }
         Reward::TrackAngularVelocity { command, sigma } => {
             let (command, sigma) = (binder.velocity_command(command, &at("command"))?, *sigma as f32);
-            each(move |view, env| {
-                let error = view.command(command, env).z - view.base_angular_velocity(env).z;
-                (-error * error / sigma).exp()
-            })
+            each(move |view, env| (-view.turning_error(command, env).powi(2) / sigma).exp())
+        }
+        Reward::VelocityError { command } => {
+            let command = binder.velocity_command(command, &at("command"))?;
+            each(move |view, env| view.velocity_error(command, env).length())
+        }
+        Reward::TurningError { command } => {
+            let command = binder.velocity_command(command, &at("command"))?;
+            each(move |view, env| view.turning_error(command, env).abs())
         }
         Reward::LinearVelocityZ => each(|view, env| {
             let z = view.state.body_linear_velocity.get(3 * view.base + 2, env);

@@ -20,15 +20,16 @@ pub(crate) fn bind(binder: &Binder<'_>) -> Result<Option<Holds>> {
             let distance = *distance as f32;
             Some(Box::new(move |view, env| view.distance(frame, command, env) <= distance))
         }
-        Some(Success::RewardMean { reward, at_least }) => {
+        Some(Success::RewardMean { reward, at_least, at_most }) => {
             let rewards = &binder.spec.reward;
             let index = rewards.position(reward).ok_or_else(|| {
                 binder.spec.source.unknown("success.reward", "reward", reward, rewards.names())
             })?;
-            let at_least = *at_least;
+            let (low, high) = (at_least.unwrap_or(f64::NEG_INFINITY), at_most.unwrap_or(f64::INFINITY));
             Some(Box::new(move |view, env| {
                 let sum = view.memory.raw_sums[index * view.num_envs() + env];
-                survived(view, env) && sum >= at_least * f64::from(view.memory.step[env])
+                let mean = sum / f64::from(view.memory.step[env]);
+                survived(view, env) && (low..=high).contains(&mean)
             }))
         }
     })

@@ -41,6 +41,8 @@ fn time_out_is_truncation_and_falling_is_termination() {
             assert!(output.terminated[end.env]);
             assert_eq!(end.success, Some(false));
             assert_eq!(end.termination, Some(0), "the pole falls before the cart leaves");
+            let paid = f64::from(end.length) - 1.0;
+            assert_eq!(end.reward_means, [paid / f64::from(end.length)]);
             // `alive` pays in every step but the last.
             assert_eq!(end.return_sum, f64::from(end.length) - 1.0);
             let angle = output.final_observations[0].get(1, end.env);
@@ -320,4 +322,41 @@ fn the_arm_reaches_with_any_arm_and_holds_its_gripper() {
     let last = outputs.last().expect("80 steps");
     assert_eq!(last.truncated, [true; 16]);
     assert_eq!(last.episodes.len(), 16);
+}
+
+#[test]
+fn a_mean_of_a_reward_term_is_a_success_within_its_bounds() {
+    let success = |bounds: &str| {
+        let set = format!("success={{ term = \"reward_mean\", reward = \"alive\", {bounds} }}");
+        let mut short = env("cartpole", &["episode.seconds=0.1", &set], &options(1, 1));
+        (0..5).for_each(|_| drop(idle(&mut short)));
+        short.output().episodes[0].success
+    };
+    assert_eq!(success("at_least = 1.0"), Some(true));
+    assert_eq!(success("at_most = 1.0"), Some(true));
+    assert_eq!(success("at_least = 1.1"), Some(false));
+    assert_eq!(success("at_most = 0.9"), Some(false));
+    assert_eq!(success("at_least = 0.5, at_most = 0.9"), Some(false));
+}
+
+#[test]
+fn self_collision_decides_whether_legs_touch_each_other() {
+    // In the air, with all legs swung inwards until the feet of the two sides cross.
+    let most_force = |self_collision: &str| {
+        let set = ["robot.position=[0, 0, 10]", "action.scale=0.86", self_collision];
+        let mut env = env("walk", &set, &options(1, 1));
+        let inwards: Vec<f32> =
+            (0..12).map(|a| [[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0]][a / 3 % 2][a % 3]).collect();
+        let mut most = 0.0f32;
+        for _ in 0..40 {
+            let mut actions = Field::zeros(12, 1);
+            actions.set_column(0, inwards.iter().copied());
+            env.step(&actions);
+            let force = env.state().contact_force.column(0).map(f32::abs);
+            most = most.max(force.fold(0.0, f32::max));
+        }
+        most
+    };
+    assert_eq!(most_force("robot.self_collision=false"), 0.0);
+    assert!(most_force("robot.self_collision=true") > 1.0);
 }

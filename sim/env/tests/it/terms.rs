@@ -101,7 +101,7 @@ fn task(tail: &str) -> TaskSpec {
 name = "terms"
 [robot]
 file = "../../assets/robots/quadruped/quadruped.xml"
-end_effector = "FL_foot"
+end_effector = "FL"
 [[props]]
 name = "floor"
 shape = { kind = "plane" }
@@ -213,6 +213,13 @@ fn rewards_of_the_base() {
     check_reward("term = \"track_angular_velocity\", command = \"go\"", |s| {
         (-(s.in_base(s.spin(TRUNK))[2] - s.command(0)[2]).powi(2) / 0.25).exp()
     });
+    check_reward("term = \"velocity_error\", command = \"go\"", |s| {
+        let (v, c) = (s.in_base(s.velocity(TRUNK)), s.command(0));
+        (v[0] - c[0]).hypot(v[1] - c[1])
+    });
+    check_reward("term = \"turning_error\", command = \"go\"", |s| {
+        (s.in_base(s.spin(TRUNK))[2] - s.command(0)[2]).abs()
+    });
     check_reward("term = \"linear_velocity_z\"", |s| s.velocity(TRUNK)[2].powi(2));
     check_reward("term = \"angular_velocity_xy\"", |s| {
         let w = s.in_base(s.spin(TRUNK));
@@ -254,10 +261,10 @@ fn rewards_of_contact_and_reach() {
         "term = \"feet_air_time\", bodies = [\"*_calf\"], threshold = 0.05, command = \"go\"",
         |s| sum(4, |leg| if s.landed[leg] > 0.0 { s.landed[leg] - 0.05 } else { 0.0 }),
     );
-    check_reward("term = \"feet_slip\", feet = [\"*_foot\"]", |s| {
+    check_reward("term = \"feet_slip\", feet = [\"*R\", \"*L\"]", |s| {
         sum(4, |leg| if norm(s.force(CALVES[leg])) > 1.0 { s.foot_speed(leg).powi(2) } else { 0.0 })
     });
-    check_reward("term = \"feet_clearance\", feet = [\"*_foot\"], target = 0.1", |s| {
+    check_reward("term = \"feet_clearance\", feet = [\"*R\", \"*L\"], target = 0.1", |s| {
         sum(4, |leg| (s.foot(leg)[2] - 0.1).powi(2) * s.foot_speed(leg).sqrt())
     });
     check_reward("term = \"contact_cost\", clip = 20.0", |s| {
@@ -329,7 +336,7 @@ fn observations() -> Vec<Defined> {
         ("term = \"command\", command = \"go\"", Box::new(|s| s.command(0).to_vec())),
         ("term = \"frame_position\"", Box::new(|s| s.foot(1).to_vec())),
         (
-            "term = \"frame_position\", frame = \"RL_foot\", relative_to = \"base\"",
+            "term = \"frame_position\", frame = \"RL\", relative_to = \"base\"",
             Box::new(|s| {
                 let (p, b) = (s.foot(3), s.position(TRUNK));
                 s.in_base([p[0] - b[0], p[1] - b[1], p[2] - b[2]]).to_vec()

@@ -60,6 +60,10 @@ impl Scene {
         model.options.timestep = spec.physics.timestep;
 
         let num_robot_bodies = model.bodies.len();
+        if !spec.robot.self_collision {
+            let pairs = (1..num_robot_bodies).flat_map(|a| (1..a).map(move |b| [b, a]));
+            model.contact_excludes.extend(pairs);
+        }
         let num_robot_joints = model.joints.len();
         let end_effector = end_effector::find(&model, spec)?;
         let (mut default_qpos, keyframe) = default_pose(&model, spec)?;

@@ -68,6 +68,16 @@ pub enum Reward {
         #[schemars(extend("exclusiveMinimum" = 0))]
         sigma: f64,
     },
+    /// Error of the base's x and y velocity in the base frame \[m/s\]; with weight 0 a figure that evaluations report.
+    VelocityError {
+        /// Name of a velocity command.
+        command: String,
+    },
+    /// Error of the base's turning speed in the base frame \[rad/s\]; with weight 0 a figure that evaluations report.
+    TurningError {
+        /// Name of a velocity command.
+        command: String,
+    },
     /// Square of the base's vertical speed \[m²/s²\].
     LinearVelocityZ,
     /// Sum of squares of the base's roll and pitch rate \[rad²/s²\].

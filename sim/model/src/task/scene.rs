@@ -26,6 +26,10 @@ pub struct RobotSpec {
     /// Whether the root floats; what the file says when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub floating_base: Option<bool>,
+    /// Whether the robot's bodies touch each other. Without, they touch only what is not the robot: cheaper, and what
+    /// many published walking tasks do. Pairs that the file names touch all the same.
+    #[serde(default = "yes")]
+    pub self_collision: bool,
     /// Keyframe of the file that is the default pose; the file's first when absent, and without any the
     /// reference pose, each joint moved to the middle of its range where the reference is outside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,6 +41,10 @@ pub struct RobotSpec {
     /// Point in the end effector's frame \[m\] that is meant instead of the rule's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_effector_offset: Option<[f64; 3]>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn upright() -> [f64; 4] {

@@ -69,11 +69,15 @@ pub enum Success {
         #[schemars(extend("exclusiveMinimum" = 0))]
         distance: f64,
     },
-    /// It lasted its full time, and a reward term's mean over the episode, before its weight, is large enough.
+    /// It lasted its full time, and a reward term's mean over the episode, before its weight, is within bounds.
     RewardMean {
         /// Name of the reward term.
         reward: String,
-        /// Smallest mean.
-        at_least: f64,
+        /// Smallest mean; no bound when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at_least: Option<f64>,
+        /// Largest mean; no bound when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at_most: Option<f64>,
     },
 }
