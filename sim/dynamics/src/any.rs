@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use glam::DVec3;
 use keiko_model::RobotModel;
 
 use crate::batch::{Batch, Part};
@@ -28,6 +29,9 @@ pub trait AnyBatch: Send + Sync {
 
     /// Parameters and state of an environment; see [`Batch::reset`].
     fn reset(&mut self, env: usize, numbers: &[f64], qpos: &[f64], qvel: &[f64]);
+
+    /// See [`Batch::set_wrench`].
+    fn set_wrench(&mut self, env: usize, wrench: &[[DVec3; 2]]);
 
     /// See [`Batch::set_state`].
     fn set_state(&mut self, row: usize, env: usize, value: f64);
@@ -84,6 +88,10 @@ impl<L: Lanes> AnyBatch for Typed<L> {
     fn reset(&mut self, env: usize, numbers: &[f64], qpos: &[f64], qvel: &[f64]) {
         self.batch.set_parameters(env, numbers);
         self.batch.reset(env, qpos, qvel);
+    }
+
+    fn set_wrench(&mut self, env: usize, wrench: &[[DVec3; 2]]) {
+        self.batch.set_wrench(env, wrench);
     }
 
     fn set_state(&mut self, row: usize, env: usize, value: f64) {

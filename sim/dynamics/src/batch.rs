@@ -3,12 +3,13 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
+use glam::DVec3;
 use keiko_model::robot::RobotModel;
 use rayon::prelude::*;
 
 use crate::lane::Lanes;
 use crate::machine::Cpu;
-use crate::plan::{BuildError, Links, Parameters, Plan, StepOptions};
+use crate::plan::{BuildError, Links, Parameters, Plan, StepOptions, link_wrenches};
 use crate::step::{ControlStep, Observe};
 
 /// A batch of environments of one model, all rows `[row, num_envs]`, environment fastest.
@@ -88,6 +89,14 @@ impl<L: Lanes> Batch<L> {
     pub fn set_parameters(&mut self, env: usize, numbers: &[f64]) {
         for lane in self.lanes_of(env) {
             set_column(&mut self.parameters, self.plan.parameters_len, lane, 0, numbers);
+        }
+    }
+
+    /// Sets the moment and force on each body `[nb]` of an environment; see [`Parameters::wrench`].
+    pub fn set_wrench(&mut self, env: usize, wrench: &[[DVec3; 2]]) {
+        let numbers = link_wrenches(&self.links, wrench);
+        for lane in self.lanes_of(env) {
+            set_column(&mut self.parameters, self.plan.parameters_len, lane, self.plan.p_wrench, &numbers);
         }
     }
 

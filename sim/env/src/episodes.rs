@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::contract::{EpisodeEnd, StepOutput};
 use crate::draw::{Purpose, Who};
 use crate::memory::{Memory, MemoryLayout};
+use crate::randomize::PushKind;
 use crate::rules::Rules;
 use crate::terms::{TOUCH_FORCE, View};
 
@@ -53,6 +54,15 @@ pub(crate) struct Running {
     pub memory: Memory,
     pub output: StepOutput,
     pub faults: FaultCounts,
+}
+
+/// Pushes of a control step: which environments, and what of them changes.
+#[derive(Default)]
+pub(crate) struct DuePushes {
+    /// Changes of qvel `[nv, num_envs]`.
+    pub velocity: Option<(Vec<bool>, Field)>,
+    /// Force and torque on each body from now on `[6 nb, num_envs]`.
+    pub wrench: Option<(Vec<bool>, Field)>,
 }
 
 /// A task on its batch: rules, memory and scratch space.
@@ -124,14 +134,14 @@ impl Episodes {
         }
     }
 
-    /// Phase act: clips the actions and writes the controls. The pushes that are due come back as a mask and
-    /// changes of qvel.
+    /// Phase act: clips the actions and writes the controls. The pushes that are due come back.
     pub fn act(
         &mut self,
         actions: &Field,
         state: &BatchState,
+        parameters: &EnvParameters,
         ctrl: &mut Field,
-    ) -> Option<(Vec<bool>, Field)> {
+    ) -> DuePushes {
         let n = self.num_envs();
         let memory = &mut self.running.memory;
         std::mem::swap(&mut memory.previous_action, &mut memory.action);
@@ -144,27 +154,65 @@ impl Episodes {
         self.rules.actions.apply(memory, ctrl);
         memory.previous_qvel.as_mut_slice().copy_from_slice(state.qvel.as_slice());
         memory.previous_body_position.as_mut_slice().copy_from_slice(state.body_position.as_slice());
-        self.due_pushes(state.qvel.num_rows())
+        self.due_pushes(state.qvel.num_rows(), parameters)
     }
 
-    fn due_pushes(&mut self, num_dofs: usize) -> Option<(Vec<bool>, Field)> {
+    fn due_pushes(&mut self, num_dofs: usize, parameters: &EnvParameters) -> DuePushes {
         let n = self.num_envs();
-        let mut due: Option<(Vec<bool>, Field)> = None;
+        let mut due = DuePushes::default();
         for index in 0..self.rules.randomizer.pushes.len() {
             for env in 0..n {
                 let step = self.running.memory.step[env];
-                if self.running.memory.next_push[index][env] != step {
+                let ends = self.running.memory.push_end[index][env] == step && step > 0;
+                if !ends && self.running.memory.next_push[index][env] != step {
                     continue;
                 }
                 let who = self.who(env);
                 let push = &self.rules.randomizer.pushes[index];
-                let (mask, delta) = due.get_or_insert_with(|| (vec![false; n], Field::zeros(num_dofs, n)));
-                mask[env] = true;
-                push.apply(who, index, step, env, delta);
-                self.running.memory.next_push[index][env] = push.next(who, index, step);
+                let ([x, y], steps) = if ends { ([0.0; 2], 0) } else { push.draw(who, index, step) };
+                let memory = &mut self.running.memory;
+                match push.kind {
+                    PushKind::Speed { v, .. } => {
+                        let (mask, delta) =
+                            due.velocity.get_or_insert_with(|| (vec![false; n], Field::zeros(num_dofs, n)));
+                        mask[env] = true;
+                        for (row, part) in [(v, x), (v + 1, y)] {
+                            delta.set(row, env, delta.get(row, env) + part as f32);
+                        }
+                    }
+                    PushKind::Force { .. } => {
+                        let (mask, _) = due.wrench.get_or_insert_with(|| {
+                            (vec![false; n], Field::zeros(parameters.wrench.num_rows(), n))
+                        });
+                        mask[env] = true;
+                        memory.push_force.set(2 * index, env, x as f32);
+                        memory.push_force.set(2 * index + 1, env, y as f32);
+                        memory.push_end[index][env] = if ends { 0 } else { step.saturating_add(steps) };
+                    }
+                }
+                if !ends {
+                    memory.next_push[index][env] = push.next(who, index, step.saturating_add(steps));
+                }
+            }
+        }
+        if let Some((mask, wrench)) = &mut due.wrench {
+            for env in (0..n).filter(|env| mask[*env]) {
+                self.pull(parameters, env, wrench);
             }
         }
         due
+    }
+
+    /// Force and torque on each body of one environment: those of its episode, and the pushes that act.
+    fn pull(&self, parameters: &EnvParameters, env: usize, wrench: &mut Field) {
+        wrench.set_column(env, parameters.wrench.column(env));
+        for (index, push) in self.rules.randomizer.pushes.iter().enumerate() {
+            let PushKind::Force { body, .. } = push.kind else { continue };
+            for k in 0..2 {
+                let (row, part) = (6 * body + k, self.running.memory.push_force.get(2 * index + k, env));
+                wrench.set(row, env, wrench.get(row, env) + part);
+            }
+        }
     }
 
     /// Phase reward: counts the step, decides what ended, sums rewards, and computes the last observations of

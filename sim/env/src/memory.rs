@@ -28,6 +28,10 @@ pub(crate) struct Memory {
     pub command: Field,
     /// Control step at which the next push comes `[num_pushes]`.
     pub next_push: Vec<Vec<u32>>,
+    /// Control step at which the push that acts now ends, 0 where none does `[num_pushes]`.
+    pub push_end: Vec<Vec<u32>>,
+    /// Its force along x and y, two rows each `[2 num_pushes]` \[N\].
+    pub push_force: Field,
     /// Sum of rewards `[num_envs]`.
     pub return_sum: Vec<f64>,
     /// Sum of each weighted term, `term * num_envs + env`.
@@ -64,6 +68,8 @@ impl Memory {
             landed: field(layout.num_bodies),
             command: field(3 * layout.num_commands),
             next_push: vec![vec![0; n]; layout.num_pushes],
+            push_end: vec![vec![0; n]; layout.num_pushes],
+            push_force: field(2 * layout.num_pushes),
             return_sum: vec![0.0; n],
             reward_sums: vec![0.0; layout.num_rewards * n],
             raw_sums: vec![0.0; layout.num_rewards * n],
@@ -82,6 +88,7 @@ impl Memory {
                 &m.air_time,
                 &m.landed,
                 &m.command,
+                &m.push_force,
             ]
             .map(|field| (field.num_rows(), field.num_envs(), field.as_slice().len()))
         };
@@ -93,9 +100,10 @@ impl Memory {
                 m.reward_sums.len(),
                 m.raw_sums.len(),
                 m.next_push.len(),
+                m.push_end.len(),
             ]
         };
-        let pushes = |m: &Self| m.next_push.iter().map(Vec::len).collect::<Vec<_>>();
+        let pushes = |m: &Self| m.next_push.iter().chain(&m.push_end).map(Vec::len).collect::<Vec<_>>();
         rows(self) == rows(other) && lengths(self) == lengths(other) && pushes(self) == pushes(other)
     }
 
@@ -103,6 +111,7 @@ impl Memory {
     pub fn clear(&mut self, env: usize) {
         self.step[env] = 0;
         self.return_sum[env] = 0.0;
+        self.push_end.iter_mut().for_each(|end| end[env] = 0);
         for field in [
             &mut self.action,
             &mut self.previous_action,
@@ -112,6 +121,7 @@ impl Memory {
             &mut self.air_time,
             &mut self.landed,
             &mut self.command,
+            &mut self.push_force,
         ] {
             for row in 0..field.num_rows() {
                 field.set(row, env, 0.0);

@@ -1,10 +1,11 @@
 //! Randomisation: the state and the parameters that an episode starts with, and pushes.
 
 use glam::{DQuat, DVec3};
-use keiko_model::Result;
 use keiko_model::error::ErrorKind;
-use keiko_model::robot::JointKind;
+use keiko_model::kinematics::forward_kinematics;
+use keiko_model::robot::{HeightField, JointKind, Shape};
 use keiko_model::task::Randomization;
+use keiko_model::{Pose, Result};
 use keiko_world::{EnvParameters, Field};
 
 use crate::bind::{Binder, ScalarJoint, dof_rows, qpos_rows, quaternion_row};
@@ -13,6 +14,12 @@ use crate::draw::{Draw, MAX_STREAMS, Purpose, Who};
 /// A randomisation term with its names resolved.
 enum Bound {
     Mass { bodies: Vec<usize>, factor: [f64; 2] },
+    Inertia { bodies: Vec<usize>, factor: [f64; 2] },
+    CenterOfMass { bodies: Vec<usize>, ranges: [[f64; 2]; 3] },
+    Armature { dofs: Vec<usize>, factor: [f64; 2] },
+    Gravity { ranges: [[f64; 2]; 3] },
+    Wrench { bodies: Vec<usize>, ranges: [[f64; 2]; 6] },
+    Terrain { ranges: [[f64; 2]; 2], ground: Option<Ground> },
     Friction { factor: [f64; 2] },
     Stiffness { actuators: Vec<usize>, factor: [f64; 2] },
     Damping { actuators: Vec<usize>, factor: [f64; 2] },
@@ -41,10 +48,30 @@ impl Noise {
 /// Pushes of one term.
 pub(crate) struct Push {
     interval: [f64; 2],
-    speed: [f64; 2],
-    /// First row of the base in qvel.
-    v: usize,
+    pub kind: PushKind,
     control_dt: f64,
+}
+
+/// What a push does.
+pub(crate) enum PushKind {
+    /// Changes the speed of the base, whose first row in qvel is `v`.
+    Speed { v: usize, speed: [f64; 2] },
+    /// Pulls at a body for a while.
+    Force { body: usize, duration: [f64; 2], force: [f64; 2] },
+}
+
+/// The height fields of the world: `world_from_field` and the field.
+struct Ground(Vec<(Pose, HeightField)>);
+
+impl Ground {
+    /// Height of the highest field at a point of the world \[m\], 0 where there is none.
+    fn height_at(&self, x: f64, y: f64) -> f64 {
+        let heights = self.0.iter().filter_map(|(pose, field)| {
+            let point = pose.inverse().transform_point(DVec3::new(x, y, pose.position.z));
+            Some(pose.position.z + field.height_at(point.x, point.y)?)
+        });
+        heights.reduce(f64::max).unwrap_or(0.0)
+    }
 }
 
 /// All randomisation of a task.
@@ -52,27 +79,35 @@ pub(crate) struct Randomizer {
     terms: Vec<Bound>,
     pub pushes: Vec<Push>,
     default_qpos: Vec<f64>,
+    /// Parameters that change nothing, of one environment.
+    identity: EnvParameters,
 }
 
 impl Randomizer {
     pub fn bind(binder: &Binder<'_>, control_dt: f64) -> Result<Self> {
-        let mut this =
-            Self { terms: Vec::new(), pushes: Vec::new(), default_qpos: binder.scene.default_qpos.clone() };
+        let mut this = Self {
+            terms: Vec::new(),
+            pushes: Vec::new(),
+            default_qpos: binder.scene.default_qpos.clone(),
+            identity: EnvParameters::identity(&binder.scene.model, 1),
+        };
         for (name, entry) in binder.spec.randomize.iter() {
             let path = format!("randomize.{name}");
             match &entry.term {
                 Randomization::Push { interval, speed } => {
                     let (_, v) = floating_base(binder, &path)?;
-                    let interval = binder.ordered(*interval, &format!("{path}.interval"))?;
-                    if interval[0] <= 0.0 {
-                        return Err(binder.error(
-                            ErrorKind::Value,
-                            &format!("{path}.interval"),
-                            "the interval is not over 0",
-                        ));
-                    }
                     let speed = binder.ordered(*speed, &format!("{path}.speed"))?;
-                    this.pushes.push(Push { interval, speed, v, control_dt });
+                    let interval = positive_time(binder, *interval, &format!("{path}.interval"))?;
+                    this.pushes.push(Push { interval, kind: PushKind::Speed { v, speed }, control_dt });
+                }
+                Randomization::ForcePush { body, interval, duration, force } => {
+                    let kind = PushKind::Force {
+                        body: binder.body(body.as_deref(), &format!("{path}.body"))?,
+                        duration: positive_time(binder, *duration, &format!("{path}.duration"))?,
+                        force: binder.ordered(*force, &format!("{path}.force"))?,
+                    };
+                    let interval = positive_time(binder, *interval, &format!("{path}.interval"))?;
+                    this.pushes.push(Push { interval, kind, control_dt });
                 }
                 term => this.terms.push(bind_term(binder, term, &path)?),
             }
@@ -96,7 +131,7 @@ impl Randomizer {
     ) {
         let mut q = self.default_qpos.clone();
         let mut v = vec![0.0; qvel.num_rows()];
-        identity(parameters, column);
+        parameters.set_column(column, &self.identity, 0);
         for (index, term) in self.terms.iter().enumerate() {
             term.apply(&mut who.draw(Purpose::Reset, index, 0), column, &mut q, &mut v, parameters);
         }
@@ -109,17 +144,23 @@ impl Push {
     /// Control step of the first push, or of the one after a push at `step`.
     pub fn next(&self, who: Who, index: usize, step: u32) -> u32 {
         let seconds = who.draw(Purpose::Push, 2 * index, step).range(self.interval);
-        step.saturating_add(((seconds / self.control_dt).round() as u32).max(1))
+        step.saturating_add(self.steps(seconds))
     }
 
-    /// Adds a push to the columns of one environment.
-    pub fn apply(&self, who: Who, index: usize, step: u32, column: usize, delta_qvel: &mut Field) {
+    fn steps(&self, seconds: f64) -> u32 {
+        ((seconds / self.control_dt).round() as u32).max(1)
+    }
+
+    /// The push of a control step: along x and y, of speed or force by its kind, and how many control steps it lasts.
+    pub fn draw(&self, who: Who, index: usize, step: u32) -> ([f64; 2], u32) {
         let mut draw = who.draw(Purpose::Push, 2 * index + 1, step);
-        let (speed, angle) = (draw.range(self.speed), draw.range([0.0, std::f64::consts::TAU]));
-        for (k, part) in [angle.cos(), angle.sin()].into_iter().enumerate() {
-            let row = self.v + k;
-            delta_qvel.set(row, column, delta_qvel.get(row, column) + (speed * part) as f32);
-        }
+        let (PushKind::Speed { speed: size, .. } | PushKind::Force { force: size, .. }) = self.kind;
+        let (size, angle) = (draw.range(size), draw.range([0.0, std::f64::consts::TAU]));
+        let steps = match self.kind {
+            PushKind::Speed { .. } => 0,
+            PushKind::Force { duration, .. } => self.steps(draw.range(duration)),
+        };
+        ([size * angle.cos(), size * angle.sin()], steps)
     }
 }
 
@@ -140,6 +181,24 @@ impl Bound {
         };
         match self {
             Self::Mass { bodies, factor } => scale(&mut parameters.mass_scale, bodies, *factor),
+            Self::Inertia { bodies, factor } => scale(&mut parameters.inertia_scale, bodies, *factor),
+            Self::Armature { dofs, factor } => scale(&mut parameters.armature_scale, dofs, *factor),
+            Self::CenterOfMass { bodies, ranges } => {
+                for body in bodies {
+                    shift(&mut parameters.com_offset, 3 * body, column, ranges, draw);
+                }
+            }
+            Self::Gravity { ranges } => shift(&mut parameters.gravity, 0, column, ranges, draw),
+            Self::Wrench { bodies, ranges } => {
+                for body in bodies {
+                    shift(&mut parameters.wrench, 6 * body, column, ranges, draw);
+                }
+            }
+            Self::Terrain { ranges, ground } => {
+                let [x, y] = ranges.map(|range| draw.range(range));
+                let z = ground.as_ref().map_or(0.0, |ground| ground.height_at(x, y));
+                parameters.terrain.set_column(column, [x, y, z].map(|p| -p as f32));
+            }
             Self::Friction { factor } => scale(&mut parameters.friction_scale, &[0], *factor),
             Self::Stiffness { actuators, factor } => {
                 scale(&mut parameters.stiffness_scale, actuators, *factor)
@@ -215,6 +274,33 @@ fn bind_term(binder: &Binder<'_>, term: &Randomization, path: &str) -> Result<Bo
         Randomization::Mass { bodies, factor } => {
             Bound::Mass { bodies: binder.bodies(bodies, &at("bodies"))?, factor: positive(*factor)? }
         }
+        Randomization::Inertia { bodies, factor } => {
+            Bound::Inertia { bodies: binder.bodies(bodies, &at("bodies"))?, factor: positive(*factor)? }
+        }
+        Randomization::CenterOfMass { bodies, x, y, z } => Bound::CenterOfMass {
+            bodies: binder.bodies(bodies, &at("bodies"))?,
+            ranges: components(binder, [x, y, z], path)?,
+        },
+        Randomization::Armature { joints, factor } => Bound::Armature {
+            dofs: binder.joints(joints, &at("joints"))?.iter().map(|joint| joint.v).collect(),
+            factor: positive(*factor)?,
+        },
+        Randomization::Gravity { x, y, z } => Bound::Gravity { ranges: components(binder, [x, y, z], path)? },
+        Randomization::Wrench { bodies, force, torque } => {
+            let force = binder.ordered(*force, &at("force"))?;
+            let torque = binder.ordered(*torque, &at("torque"))?;
+            Bound::Wrench {
+                bodies: binder.bodies(bodies, &at("bodies"))?,
+                ranges: [force, force, force, torque, torque, torque],
+            }
+        }
+        Randomization::Terrain { x, y, level } => {
+            let fields = ground(binder, path)?;
+            Bound::Terrain {
+                ranges: [binder.ordered(*x, &at("x"))?, binder.ordered(*y, &at("y"))?],
+                ground: level.then_some(fields),
+            }
+        }
         Randomization::Friction { factor } => Bound::Friction { factor: positive(*factor)? },
         Randomization::Stiffness { actuators: names, factor } => {
             Bound::Stiffness { actuators: actuators(names)?, factor: positive(*factor)? }
@@ -273,7 +359,9 @@ fn bind_term(binder: &Binder<'_>, term: &Randomization, path: &str) -> Result<Bo
             linear: binder.ordered(*linear, &at("linear"))?,
             angular: binder.ordered(*angular, &at("angular"))?,
         },
-        Randomization::Push { .. } => unreachable!("pushes are bound apart"),
+        Randomization::Push { .. } | Randomization::ForcePush { .. } => {
+            unreachable!("pushes are bound apart")
+        }
     })
 }
 
@@ -290,16 +378,53 @@ fn floating_base(binder: &Binder<'_>, path: &str) -> Result<(usize, usize)> {
         .ok_or_else(|| binder.error(ErrorKind::Value, path, "the robot's base does not float"))
 }
 
-/// Parameters that change nothing, in one column.
-fn identity(parameters: &mut EnvParameters, column: usize) {
-    let EnvParameters { mass_scale, friction_scale, stiffness_scale, damping_scale, strength_scale, delay } =
-        parameters;
-    for field in [mass_scale, friction_scale, stiffness_scale, damping_scale, strength_scale] {
-        for row in 0..field.num_rows() {
-            field.set(row, column, 1.0);
-        }
+/// Adds a draw to each of some consecutive rows of one environment.
+fn shift(field: &mut Field, first: usize, column: usize, ranges: &[[f64; 2]], draw: &mut Draw) {
+    for (row, range) in (first..).zip(ranges) {
+        field.set(row, column, field.get(row, column) + draw.range(*range) as f32);
     }
-    for row in 0..delay.num_rows() {
-        delay.set(row, column, 0.0);
+}
+
+/// Ranges along x, y and z.
+fn components(binder: &Binder<'_>, ranges: [&[f64; 2]; 3], path: &str) -> Result<[[f64; 2]; 3]> {
+    let [x, y, z] = ranges;
+    Ok([
+        binder.ordered(*x, &format!("{path}.x"))?,
+        binder.ordered(*y, &format!("{path}.y"))?,
+        binder.ordered(*z, &format!("{path}.z"))?,
+    ])
+}
+
+fn positive_time(binder: &Binder<'_>, range: [f64; 2], path: &str) -> Result<[f64; 2]> {
+    let range = binder.ordered(range, path)?;
+    match range[0] > 0.0 {
+        true => Ok(range),
+        false => Err(binder.error(ErrorKind::Value, path, "the time is not over 0")),
+    }
+}
+
+/// The height fields that are fixed to the world.
+fn ground(binder: &Binder<'_>, path: &str) -> Result<Ground> {
+    let model = &binder.scene.model;
+    let poses = forward_kinematics(model, &model.reference_qpos());
+    let fixed = |mut body: usize| {
+        while body != 0 && model.bodies[body].joints.is_empty() {
+            body = model.bodies[body].parent;
+        }
+        body == 0
+    };
+    let mut fields = Vec::new();
+    for geom in model.geoms.iter().filter(|geom| fixed(geom.body)) {
+        let Shape::HeightField { height_field } = geom.shape else { continue };
+        let pose = poses[geom.body].compose(geom.pose);
+        if (pose.rotation * DVec3::Z).z < 1.0 - 1e-9 {
+            let message = format!("the height field `{}` is tilted", geom.name);
+            return Err(binder.error(ErrorKind::Value, path, &message));
+        }
+        fields.push((pose, model.height_fields[height_field].clone()));
+    }
+    match fields.is_empty() {
+        true => Err(binder.error(ErrorKind::Value, path, "the world has no height field")),
+        false => Ok(Ground(fields)),
     }
 }

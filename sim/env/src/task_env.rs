@@ -146,7 +146,7 @@ impl TaskEnv {
         &self.episodes().running.memory.command
     }
 
-    /// Factors that are drawn for each environment.
+    /// Parameters that are drawn for each environment.
     pub fn parameters(&self) -> &EnvParameters {
         self.simulation.world.resource::<EnvParameters>()
     }
@@ -202,10 +202,15 @@ fn act(
     mut control: ResMut<Control>,
     mut physics: ResMut<Physics>,
     mut state: ResMut<BatchState>,
+    parameters: Res<EnvParameters>,
     mut watch: ResMut<Stopwatch>,
 ) {
-    if let Some((mask, delta)) = episodes.act(&actions.0, &state, &mut control.0) {
+    let due = episodes.act(&actions.0, &state, &parameters, &mut control.0);
+    if let Some((mask, delta)) = due.velocity {
         physics.0.add_velocity(&mask, &delta, &mut state);
+    }
+    if let Some((mask, wrench)) = due.wrench {
+        physics.0.set_wrench(&mask, &wrench);
     }
     watch.lap("act");
 }
@@ -465,9 +470,6 @@ fn same_outputs(a: &StepOutput, b: &StepOutput) -> bool {
 }
 
 fn same_parameters(a: &EnvParameters, b: &EnvParameters) -> bool {
-    let sizes = |p: &EnvParameters| {
-        [&p.mass_scale, &p.friction_scale, &p.stiffness_scale, &p.damping_scale, &p.strength_scale, &p.delay]
-            .map(|field| (field.num_envs(), field.as_slice().len()))
-    };
+    let sizes = |p: &EnvParameters| p.fields().map(|field| (field.num_envs(), field.as_slice().len()));
     sizes(a) == sizes(b)
 }

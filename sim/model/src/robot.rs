@@ -576,6 +576,30 @@ pub struct HeightField {
     pub base: f64,
 }
 
+impl HeightField {
+    /// Height of the surface at a point of its plane \[m\], or `None` where it has none. Each cell is two triangles that meet
+    /// in the line from its corner of least x and y to that of most.
+    pub fn height_at(&self, x: f64, y: f64) -> Option<f64> {
+        let place = |p: f64, half: f64, count: usize| {
+            let last = count.checked_sub(1).filter(|last| *last > 0)?;
+            let at = (p / half + 1.0) * 0.5 * last as f64;
+            let cell = at.floor().clamp(0.0, (last - 1) as f64);
+            (at >= 0.0 && at <= last as f64).then_some((cell as usize, at - cell))
+        };
+        let (column, u) = place(x, self.half_size[0], self.num_cols)?;
+        let (row, v) = place(y, self.half_size[1], self.num_rows)?;
+        let height = |c, r| self.heights.get((row + r) * self.num_cols + column + c).map(|h| f64::from(*h));
+        let (low, high) = (height(0, 0)?, height(1, 1)?);
+        Some(if v <= u {
+            let corner = height(1, 0)?;
+            low + u * (corner - low) + v * (high - corner)
+        } else {
+            let corner = height(0, 1)?;
+            low + v * (corner - low) + u * (high - corner)
+        })
+    }
+}
+
 impl RobotModel {
     /// Length of the position vector.
     pub fn num_qpos(&self) -> usize {

@@ -58,6 +58,12 @@ impl BatchState {
 pub struct EnvParameters {
     /// Factor on mass and inertia of each body `[nb]`.
     pub mass_scale: Field,
+    /// Factor on the inertia of each body alone `[nb]`.
+    pub inertia_scale: Field,
+    /// Shift of the centre of mass of each body `[3 nb]` \[m\], in its frame.
+    pub com_offset: Field,
+    /// Factor on the rotor inertia of each degree of freedom `[nv]`.
+    pub armature_scale: Field,
     /// Factor on sliding friction of every geom `[1]`.
     pub friction_scale: Field,
     /// Factor on the position gain of each actuator `[nu]`.
@@ -68,20 +74,81 @@ pub struct EnvParameters {
     pub strength_scale: Field,
     /// Delay of the control of each actuator, in whole control steps `[nu]`.
     pub delay: Field,
+    /// Gravity `[3]` \[m/s²\], world frame.
+    pub gravity: Field,
+    /// Force and torque on each body from its reset on, or until [`Executor::set_wrench`] changes them `[6 nb]` \[N, N·m\], rows
+    /// `6 b + k`, world axes. The force acts at the centre of mass of the body and of all that is welded to it.
+    pub wrench: Field,
+    /// Shift of the height fields that are fixed to the world `[3]` \[m\].
+    pub terrain: Field,
 }
 
 impl EnvParameters {
     /// Parameters that change nothing.
     pub fn identity(model: &RobotModel, num_envs: usize) -> Self {
         let ones = |rows| Field::filled(rows, num_envs, 1.0);
-        let nu = model.actuators.len();
+        let zeros = |rows| Field::zeros(rows, num_envs);
+        let (nb, nu) = (model.bodies.len(), model.actuators.len());
+        let mut gravity = zeros(3);
+        for (row, g) in model.options.gravity.to_array().into_iter().enumerate() {
+            gravity.row_mut(row).fill(g as f32);
+        }
         Self {
-            mass_scale: ones(model.bodies.len()),
+            mass_scale: ones(nb),
+            inertia_scale: ones(nb),
+            com_offset: zeros(3 * nb),
+            armature_scale: ones(model.num_dofs()),
             friction_scale: ones(1),
             stiffness_scale: ones(nu),
             damping_scale: ones(nu),
             strength_scale: ones(nu),
-            delay: Field::zeros(nu, num_envs),
+            delay: zeros(nu),
+            gravity,
+            wrench: zeros(6 * nb),
+            terrain: zeros(3),
+        }
+    }
+
+    /// All of them.
+    pub fn fields(&self) -> [&Field; 12] {
+        [
+            &self.mass_scale,
+            &self.inertia_scale,
+            &self.com_offset,
+            &self.armature_scale,
+            &self.friction_scale,
+            &self.stiffness_scale,
+            &self.damping_scale,
+            &self.strength_scale,
+            &self.delay,
+            &self.gravity,
+            &self.wrench,
+            &self.terrain,
+        ]
+    }
+
+    /// All of them, in the same order.
+    pub fn fields_mut(&mut self) -> [&mut Field; 12] {
+        [
+            &mut self.mass_scale,
+            &mut self.inertia_scale,
+            &mut self.com_offset,
+            &mut self.armature_scale,
+            &mut self.friction_scale,
+            &mut self.stiffness_scale,
+            &mut self.damping_scale,
+            &mut self.strength_scale,
+            &mut self.delay,
+            &mut self.gravity,
+            &mut self.wrench,
+            &mut self.terrain,
+        ]
+    }
+
+    /// Gives an environment the parameters of environment `from` of `other`.
+    pub fn set_column(&mut self, env: usize, other: &Self, from: usize) {
+        for (field, other) in self.fields_mut().into_iter().zip(other.fields()) {
+            field.set_column(env, other.column(from));
         }
     }
 }
@@ -133,6 +200,10 @@ pub trait Executor: Send + Sync {
 
     /// Adds to the velocities of environments with `mask[env]`: a push. `[nv, num_envs]`.
     fn add_velocity(&mut self, mask: &[bool], delta_qvel: &Field, state: &mut BatchState);
+
+    /// Sets the force and torque on the bodies of environments with `mask[env]`, from now until their next reset;
+    /// `[6 nb, num_envs]`, see [`EnvParameters::wrench`].
+    fn set_wrench(&mut self, mask: &[bool], wrench: &Field);
 
     /// Everything needed to continue bit for bit, as bytes.
     fn save(&self) -> Vec<u8>;

@@ -28,6 +28,8 @@ pub mod geom {
     pub const COUNT: usize = 3;
     /// Integer: columns of the field.
     pub const COLUMNS: usize = 4;
+    /// Integer: 1 for a height field that is fixed to the world, which the environment's terrain parameter shifts.
+    pub const TERRAIN: usize = 5;
     /// Number: `link_from_geom` position, 3.
     pub const POSITION: usize = 0;
     /// Number: `link_from_geom` rotation, 9.
@@ -233,9 +235,15 @@ fn add_geoms(
         reals[geom::ROTATION..12].copy_from_slice(&rows(DMat3::from_quat(pose.rotation)));
         reals[geom::SIZE..15].copy_from_slice(&size);
         reals[geom::RADIUS] = bounding_radius(model, geom);
-        records.push(([link, links.links[link].tree, data, count, columns], reals));
+        let terrain = usize::from(is_terrain(links, geom));
+        records.push(([link, links.links[link].tree, data, count, columns, terrain], reals));
     }
     Ok(tables.add(&records))
+}
+
+/// Whether a geom is a height field that is fixed to the world.
+pub(super) fn is_terrain(links: &Links, geom: &Geom) -> bool {
+    matches!(geom.shape, Shape::HeightField { .. }) && links.of_body[geom.body] == 0
 }
 
 /// Where the shape's own numbers are, how many, columns, and its three sizes.

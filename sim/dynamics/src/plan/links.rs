@@ -80,20 +80,38 @@ pub struct LinkInertia {
     pub inertia: DMat3,
 }
 
+/// How an environment's body differs from the model's.
+#[derive(Clone, Copy, Debug)]
+pub struct InertialChange {
+    /// Factor on mass and inertia.
+    pub mass_scale: f64,
+    /// Factor on inertia alone.
+    pub inertia_scale: f64,
+    /// Shift of the centre of mass in the body's frame \[m\].
+    pub com_offset: DVec3,
+}
+
+impl InertialChange {
+    /// As the model says.
+    pub const NONE: Self = Self { mass_scale: 1.0, inertia_scale: 1.0, com_offset: DVec3::ZERO };
+}
+
 impl LinkInertia {
     /// No mass.
     pub const ZERO: Self = Self { mass: 0.0, com: DVec3::ZERO, inertia: DMat3::ZERO };
 
-    /// Adds a body whose frame is `link_from_body` and whose inertial is scaled.
-    pub fn add(&mut self, link_from_body: Pose, inertial: &Inertial, scale: f64, com_offset: DVec3) {
-        let mass = inertial.mass * scale;
+    /// Adds a body whose frame is `link_from_body`; `change` is what differs from its inertial.
+    pub fn add(&mut self, link_from_body: Pose, inertial: &Inertial, change: &InertialChange) {
+        let mass = inertial.mass * change.mass_scale;
         if mass <= 0.0 && inertial.moments == DVec3::ZERO {
             return;
         }
         let pose = link_from_body.compose(inertial.pose);
-        let com = pose.position + link_from_body.rotation * com_offset;
+        let com = pose.position + link_from_body.rotation * change.com_offset;
         let axes = DMat3::from_quat(pose.rotation);
-        let central = axes * DMat3::from_diagonal(inertial.moments * scale) * axes.transpose();
+        let central = axes
+            * DMat3::from_diagonal(inertial.moments * (change.mass_scale * change.inertia_scale))
+            * axes.transpose();
         let total = self.mass + mass;
         let middle = if total > 0.0 { (self.com * self.mass + com * mass) / total } else { com };
         self.inertia =

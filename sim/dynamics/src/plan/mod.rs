@@ -24,10 +24,11 @@ pub use bodies::body;
 pub use contacts::{geom, pair};
 pub use items::item;
 pub(crate) use items::soft_numbers;
-pub use links::{LinkInertia, Links};
+pub use links::{InertialChange, LinkInertia, Links};
 pub use options::{Law, StepOptions};
 pub use pairs::{ContactParameters, Pair, pairs};
 pub use parameters::Parameters;
+pub(crate) use parameters::link_wrenches;
 pub use sensors::sensor;
 pub use springs::spring;
 pub use table::{Places, Table, Tables};
@@ -205,6 +206,10 @@ pub struct Plan {
     pub p_actuator: usize,
     /// Parameter: factor on all friction `[1]`.
     pub p_friction: usize,
+    /// Whether any height field is fixed to the world.
+    pub has_terrain: bool,
+    /// Parameter: shift of the height fields that are fixed to the world `[3]` \[m\], where there is one.
+    pub p_terrain: usize,
     /// Numbers of each environment's parameters.
     pub parameters_len: usize,
 }
@@ -237,6 +242,7 @@ impl Plan {
 
         let searched = contacts.routines.iter().any(|&(a, b, ..)| crate::step::needs_scratch(a, b));
         let faces_len = if searched { crate::collide::manifold::SCRATCH } else { 0 };
+        let has_terrain = model.geoms.iter().any(|geom| contacts::is_terrain(&links, geom));
         let mut memory = Places(state.0);
         let mut parameters = Places::default();
         let mut plan = Self {
@@ -313,6 +319,8 @@ impl Plan {
             p_armature: parameters.take(nv),
             p_actuator: parameters.take(actuator::NUM_PARAMETERS * nu),
             p_friction: parameters.take(1),
+            has_terrain,
+            p_terrain: parameters.take(if has_terrain { 3 } else { 0 }),
             parameters_len: parameters.0,
             ints: Vec::new(),
             reals: Vec::new(),

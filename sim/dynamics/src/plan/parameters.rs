@@ -3,7 +3,7 @@
 use glam::DVec3;
 use keiko_model::robot::RobotModel;
 
-use super::links::{LinkInertia, Links};
+use super::links::{InertialChange, LinkInertia, Links};
 use super::{Plan, actuator, actuator_parameters, item, tie};
 use crate::lane::Phase;
 use crate::machine::Cpu;
@@ -14,6 +14,8 @@ use crate::step;
 pub struct Parameters {
     /// Factor on mass and inertia of each body `[nb]`.
     pub mass_scale: Vec<f64>,
+    /// Factor on the inertia of each body alone `[nb]`.
+    pub inertia_scale: Vec<f64>,
     /// Shift of the centre of mass of each body in its frame `[nb]` \[m\].
     pub com_offset: Vec<DVec3>,
     /// Factor on all sliding and torsional friction.
@@ -28,8 +30,11 @@ pub struct Parameters {
     pub armature_scale: Vec<f64>,
     /// Gravity \[m/s²\].
     pub gravity: Option<DVec3>,
-    /// Moment about the centre of mass and force on each body, world axes `[nb]` \[N·m, N\].
+    /// Moment and force on each body, world axes `[nb]` \[N·m, N\]. The force acts at the centre of mass of the body and of
+    /// all that is welded to it.
     pub wrench: Vec<[DVec3; 2]>,
+    /// Shift of the height fields that are fixed to the world \[m\].
+    pub terrain: DVec3,
 }
 
 impl Parameters {
@@ -45,13 +50,17 @@ impl Parameters {
         for (b, body) in model.bodies.iter().enumerate().skip(1) {
             let offset = self.com_offset.get(b).copied().unwrap_or(DVec3::ZERO);
             let inertia = &mut inertias[links.of_body[b]];
-            inertia.add(links.from_body[b], &body.inertial, at(&self.mass_scale, b), offset);
-            if let Some([moment, force]) = self.wrench.get(b) {
-                let w = plan.p_wrench + 6 * links.of_body[b];
-                for (k, value) in moment.to_array().into_iter().chain(force.to_array()).enumerate() {
-                    out[w + k] += value;
-                }
-            }
+            let change = InertialChange {
+                mass_scale: at(&self.mass_scale, b),
+                inertia_scale: at(&self.inertia_scale, b),
+                com_offset: offset,
+            };
+            inertia.add(links.from_body[b], &body.inertial, &change);
+        }
+        let wrenches = link_wrenches(links, &self.wrench);
+        out[plan.p_wrench..plan.p_wrench + wrenches.len()].copy_from_slice(&wrenches);
+        if plan.has_terrain {
+            out[plan.p_terrain..plan.p_terrain + 3].copy_from_slice(&self.terrain.to_array());
         }
         for (l, inertia) in inertias.iter().enumerate().skip(1) {
             let start = plan.p_inertia + 10 * l;
@@ -73,6 +82,17 @@ impl Parameters {
         }
         out
     }
+}
+
+/// Moment and force on each link `[6 links]` from those on the bodies.
+pub(crate) fn link_wrenches(links: &Links, wrench: &[[DVec3; 2]]) -> Vec<f64> {
+    let mut out = vec![0.0; 6 * links.links.len()];
+    for ([moment, force], link) in wrench.iter().zip(&links.of_body) {
+        for (k, value) in moment.to_array().into_iter().chain(force.to_array()).enumerate() {
+            out[6 * link + k] += value;
+        }
+    }
+    out
 }
 
 /// Fills in the inverse inertia that each constraint sees at the reference configuration: MuJoCo's `invweight0`, from

@@ -10,7 +10,7 @@ use keiko_model::robot::{EqualityKind, Joint, JointKind, RobotModel, Softness};
 
 use super::contacts::{ItemRecord, between};
 use super::items::{item, softness_numbers};
-use super::links::{LinkInertia, Links};
+use super::links::{InertialChange, LinkInertia, Links};
 use super::options::{Law, StepOptions};
 use super::table::{Places, Tables};
 use super::tree::{ancestors, chain};
@@ -323,7 +323,7 @@ impl Builder<'_> {
             for (k, of) in
                 self.model.bodies.iter().enumerate().filter(|(k, _)| self.links.of_body[*k] == link)
             {
-                whole.add(self.links.from_body[k], &of.inertial, 1.0, DVec3::ZERO);
+                whole.add(self.links.from_body[k], &of.inertial, &InertialChange::NONE);
             }
             let com = self.links.from_body[body].inverse().transform_point(whole.com);
             (if link == 0 || whole.mass <= 0.0 { f64::INFINITY } else { whole.mass }, com)

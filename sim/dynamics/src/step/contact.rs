@@ -18,6 +18,13 @@ impl Phase for PlaceGeoms {
             let offset = m.real3(plan.geoms.real(g, geom::POSITION));
             m.set3(g * 12 + plan.placed, position + rotation * offset);
             m.set9(g * 12 + (plan.placed + 3), rotation * m.real9(plan.geoms.real(g, geom::ROTATION)));
+            if plan.has_terrain {
+                let terrain = m.int(plan.geoms.int(g, geom::TERRAIN));
+                if let Some(_then) = m.when(m.equal(terrain, 1)) {
+                    let at = g * 12 + plan.placed;
+                    m.set3(at, m.get3(at) + m.parameter3(plan.p_terrain));
+                }
+            }
         }
     }
 }

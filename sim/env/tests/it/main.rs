@@ -5,6 +5,7 @@
 mod common;
 mod episodes;
 mod gymnasium;
+mod randomize;
 mod registry;
 mod terms;
 mod texts;

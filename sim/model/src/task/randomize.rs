@@ -13,6 +13,10 @@ pub struct RandomizationTerm {
     pub term: Randomization,
 }
 
+fn yes() -> bool {
+    true
+}
+
 /// Something drawn, uniformly from a range where nothing else is said.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "term", rename_all = "snake_case")]
@@ -24,6 +28,73 @@ pub enum Randomization {
         bodies: Patterns,
         /// Smallest and largest factor.
         factor: [f64; 2],
+    },
+    /// Factor on the inertia of bodies alone, one draw a body; their mass stays.
+    Inertia {
+        /// Which bodies.
+        #[serde(default = "all")]
+        bodies: Patterns,
+        /// Smallest and largest factor.
+        factor: [f64; 2],
+    },
+    /// Added to the centre of mass, in the body's frame, one draw a body and component.
+    CenterOfMass {
+        /// Which bodies.
+        #[serde(default = "all")]
+        bodies: Patterns,
+        /// Range along x \[m\].
+        #[serde(default)]
+        x: [f64; 2],
+        /// Range along y \[m\].
+        #[serde(default)]
+        y: [f64; 2],
+        /// Range along z \[m\].
+        #[serde(default)]
+        z: [f64; 2],
+    },
+    /// Factor on the rotor inertia of scalar joints, one draw a joint.
+    Armature {
+        /// Which joints.
+        #[serde(default = "all")]
+        joints: Patterns,
+        /// Smallest and largest factor.
+        factor: [f64; 2],
+    },
+    /// Added to gravity, in the world frame.
+    Gravity {
+        /// Range along x \[m/s²\].
+        #[serde(default)]
+        x: [f64; 2],
+        /// Range along y \[m/s²\].
+        #[serde(default)]
+        y: [f64; 2],
+        /// Range along z \[m/s²\].
+        #[serde(default)]
+        z: [f64; 2],
+    },
+    /// A force and a torque that act on bodies for the whole episode, in world axes, one draw a body and component; the
+    /// force acts at the centre of mass of the body and of all that is welded to it.
+    Wrench {
+        /// Which bodies.
+        bodies: Patterns,
+        /// Range of each component of the force \[N\].
+        #[serde(default)]
+        force: [f64; 2],
+        /// Range of each component of the torque \[N·m\].
+        #[serde(default)]
+        torque: [f64; 2],
+    },
+    /// Where on the height fields of the world the environment stands: its origin is at this point of theirs.
+    Terrain {
+        /// Range along x \[m\].
+        #[serde(default)]
+        x: [f64; 2],
+        /// Range along y \[m\].
+        #[serde(default)]
+        y: [f64; 2],
+        /// Whether the field is raised or lowered until its surface is at height 0 at the environment's origin.
+        #[serde(default = "yes")]
+        level: bool,
     },
     /// Factor on the sliding friction of everything, one draw an environment.
     Friction {
@@ -132,5 +203,18 @@ pub enum Randomization {
         interval: [f64; 2],
         /// Smallest and largest change of speed \[m/s\].
         speed: [f64; 2],
+    },
+    /// A horizontal force on a body in a random direction, for a while, now and then. It acts at the centre of mass of the
+    /// body and of all that is welded to it.
+    ForcePush {
+        /// Which body; the base when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        body: Option<String>,
+        /// Smallest and largest time between the end of a push and the start of the next \[s\].
+        interval: [f64; 2],
+        /// Smallest and largest time that a push lasts \[s\]; rounded to whole control steps, at least one.
+        duration: [f64; 2],
+        /// Smallest and largest force \[N\].
+        force: [f64; 2],
     },
 }

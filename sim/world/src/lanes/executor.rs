@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use glam::DQuat;
+use glam::{DQuat, DVec3};
 use keiko_dynamics::any::{AnyBatch, Width, any_batch};
 use keiko_dynamics::batch::Part;
 use keiko_dynamics::plan::{BuildError, Law, Parameters, Plan, StepOptions};
@@ -27,8 +27,9 @@ pub struct LanesExecutor {
     pub(super) model: RobotModel,
     options: PhysicsOptions,
     pub(super) core: Box<dyn AnyBatch>,
-    /// Numbers of parameters that change nothing.
-    identity: Vec<f64>,
+    /// Parameters that change nothing, of one environment, and their numbers.
+    identity: EnvParameters,
+    identity_numbers: Vec<f64>,
     pub(super) delay: DelayLine,
     pub(super) steps: Vec<u64>,
     /// The fault row of the last step `[num_envs]`.
@@ -58,7 +59,8 @@ impl LanesExecutor {
         let step = step_options(&options)?;
         let core = any_batch(model, num_envs, step, width)?;
         Ok(Self {
-            identity: core.numbers(model, &Parameters::default()),
+            identity: EnvParameters::identity(model, 1),
+            identity_numbers: core.numbers(model, &Parameters::default()),
             unsupported: notes(model, core.plan()),
             core,
             delay: DelayLine::new(num_envs),
@@ -98,12 +100,14 @@ impl LanesExecutor {
         self.delay.reset(env, parameters.delay.column(env));
         let mut q: Vec<f64> = qpos.column(env).map(f64::from).collect();
         let v: Vec<f64> = qvel.column(env).map(f64::from).collect();
-        let identical = is_identity(parameters, env);
-        let numbers = match identical {
+        let numbers = match is_identity(parameters, env, &self.identity) {
             true => None,
-            false => Some(self.core.numbers(&self.model, &factors(parameters, env))),
+            false => {
+                let parameters = engine_parameters(parameters, env, &self.identity);
+                Some(self.core.numbers(&self.model, &parameters))
+            }
         };
-        let numbers = numbers.as_ref().unwrap_or(&self.identity);
+        let numbers = numbers.as_ref().unwrap_or(&self.identity_numbers);
         let finite = q.iter().chain(&v).chain(numbers).all(|x| x.is_finite())
             && parameters.delay.column(env).all(f32::is_finite);
         if !finite {
@@ -196,23 +200,37 @@ fn step_options(options: &PhysicsOptions) -> Result<StepOptions, BuildError> {
     })
 }
 
-/// Whether the parameters of an environment change nothing of the model; delays are not the engine's.
-fn is_identity(p: &EnvParameters, env: usize) -> bool {
-    let fields = [&p.mass_scale, &p.friction_scale, &p.stiffness_scale, &p.damping_scale, &p.strength_scale];
-    fields.iter().all(|field| field.column(env).all(|factor| factor == 1.0))
+/// Whether the parameters of an environment change nothing.
+fn is_identity(p: &EnvParameters, env: usize, identity: &EnvParameters) -> bool {
+    let same = |(field, plain): (&Field, &Field)| field.column(env).eq(plain.column(0));
+    p.fields().into_iter().zip(identity.fields()).all(same)
 }
 
-/// The factors of an environment.
-fn factors(p: &EnvParameters, env: usize) -> Parameters {
+/// What the engine takes of the parameters of an environment.
+fn engine_parameters(p: &EnvParameters, env: usize, identity: &EnvParameters) -> Parameters {
     let column = |field: &Field| field.column(env).map(f64::from).collect::<Vec<_>>();
+    let vectors = |field: &Field| column(field).chunks_exact(3).map(DVec3::from_slice).collect::<Vec<_>>();
+    // The model's own gravity is exact.
+    let other_gravity = !p.gravity.column(env).eq(identity.gravity.column(0));
     Parameters {
         mass_scale: column(&p.mass_scale),
+        inertia_scale: column(&p.inertia_scale),
+        com_offset: vectors(&p.com_offset),
+        armature_scale: column(&p.armature_scale),
+        gravity: other_gravity.then(|| vectors(&p.gravity)[0]),
+        wrench: wrenches(&p.wrench, env),
+        terrain: vectors(&p.terrain)[0],
         friction_scale: Some(f64::from(p.friction_scale.get(0, env))),
         stiffness_scale: column(&p.stiffness_scale),
         damping_scale: column(&p.damping_scale),
         strength_scale: column(&p.strength_scale),
-        ..Parameters::default()
     }
+}
+
+/// Moment and force on each body of an environment, from rows of force and torque.
+fn wrenches(wrench: &Field, env: usize) -> Vec<[DVec3; 2]> {
+    let rows: Vec<f64> = wrench.column(env).map(f64::from).collect();
+    rows.chunks_exact(6).map(|w| [DVec3::from_slice(&w[3..]), DVec3::from_slice(&w[..3])]).collect()
 }
 
 /// Gives quaternions that are visibly not of length 1 that length; without length they are no rotation.
@@ -319,6 +337,16 @@ impl Executor for LanesExecutor {
         let rows = motion_rows(self.core.plan());
         self.core.observe_some(mask, rows);
         self.publish(Some(mask), state);
+    }
+
+    fn set_wrench(&mut self, mask: &[bool], wrench: &Field) {
+        for env in (0..self.num_envs()).filter(|&env| mask[env]) {
+            if wrench.column(env).all(f32::is_finite) {
+                self.core.set_wrench(env, &wrenches(wrench, env));
+            } else if self.core.number(Part::Output, 0, env) < 0.5 {
+                self.core.set_fault(env, fault_number(FaultCause::NonFinite));
+            }
+        }
     }
 
     fn save(&self) -> Vec<u8> {

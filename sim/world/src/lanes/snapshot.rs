@@ -10,7 +10,7 @@ use super::executor::LanesExecutor;
 use crate::executor::SnapshotError;
 
 const MAGIC: &[u8; 8] = b"keikolan";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER: usize = 8 + 4 + 8 + 4;
 
 #[derive(Serialize, Deserialize)]

@@ -8,8 +8,9 @@
 use std::sync::Arc;
 
 use glam::{DQuat, DVec3, Mat3, Vec3};
+use keiko_dynamics::plan::InertialChange;
 use keiko_model::Pose;
-use keiko_model::robot::{EqualityKind, Joint, JointKind, RobotModel};
+use keiko_model::robot::{EqualityKind, Joint, JointKind, RobotModel, Shape};
 use rapier3d::prelude as rp;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,9 @@ use super::shapes::collision_shape;
 use super::support::check_support;
 use super::ties::Tie;
 use super::{BuildError, PhysicsOptions, Unsupported};
+use crate::executor::EnvParameters;
+use crate::field::Field;
+use crate::kinematics::vector;
 
 /// Where rapier keeps a link.
 #[derive(Clone, Copy, Debug)]
@@ -42,12 +46,59 @@ struct GeomShape {
     link_from_shape: Pose,
 }
 
+/// Parameters of an environment that its world is built with.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct WorldParameters {
+    pub mass_scale: Vec<f32>,
+    pub inertia_scale: Vec<f32>,
+    pub com_offset: Vec<f32>,
+    pub armature_scale: Vec<f32>,
+    pub friction_scale: f32,
+    pub terrain: Vec<f32>,
+}
+
+impl WorldParameters {
+    fn plain(model: &RobotModel) -> Self {
+        Self::gather(0, &EnvParameters::identity(model, 1))
+    }
+
+    /// The columns of one environment.
+    pub fn gather(env: usize, p: &EnvParameters) -> Self {
+        let column = |f: &Field| f.column(env).collect();
+        Self {
+            mass_scale: column(&p.mass_scale),
+            inertia_scale: column(&p.inertia_scale),
+            com_offset: column(&p.com_offset),
+            armature_scale: column(&p.armature_scale),
+            friction_scale: p.friction_scale.get(0, env),
+            terrain: column(&p.terrain),
+        }
+    }
+
+    pub fn is_finite(&self) -> bool {
+        let parts =
+            [&self.mass_scale, &self.inertia_scale, &self.com_offset, &self.armature_scale, &self.terrain];
+        parts.iter().all(|p| p.iter().all(|v| v.is_finite())) && self.friction_scale.is_finite()
+    }
+
+    fn of_body(&self, body: usize) -> InertialChange {
+        InertialChange {
+            mass_scale: f64::from(self.mass_scale[body]),
+            inertia_scale: f64::from(self.inertia_scale[body]),
+            com_offset: vector(&self.com_offset[3 * body..]),
+        }
+    }
+
+    fn terrain(&self) -> DVec3 {
+        vector(&self.terrain)
+    }
+}
+
 /// All that the environments of a batch share.
 pub(crate) struct Blueprint {
     pub model: Arc<RobotModel>,
     pub options: PhysicsOptions,
     pub parameters: rp::IntegrationParameters,
-    pub gravity: Vec3,
     pub links: Links,
     pub handles: Vec<LinkHandle>,
     pub pairs: PairTable,
@@ -57,7 +108,9 @@ pub(crate) struct Blueprint {
     pub trees: Vec<(bool, rp::MultibodyIndex)>,
     pub needs_hooks: bool,
     pub has_accelerometer: bool,
-    /// The world at the reference configuration with the model's own masses.
+    /// Parameters that change nothing.
+    plain: WorldParameters,
+    /// The world at the reference configuration with them.
     pub template: World,
     shapes: Vec<GeomShape>,
 }
@@ -93,7 +146,6 @@ impl Blueprint {
             model: Arc::new(model.clone()),
             options: options.clone(),
             parameters: integration_parameters(options),
-            gravity: model.options.gravity.as_vec3(),
             handles: Vec::new(),
             trees: Vec::new(),
             needs_hooks: pairs.needs_hooks(),
@@ -102,11 +154,11 @@ impl Blueprint {
             pairs,
             drives,
             unsupported,
+            plain: WorldParameters::plain(model),
             template: World::empty(),
             shapes,
         };
-        let ones = vec![1.0; model.bodies.len()];
-        let (template, handles) = blueprint.assemble(&ones, 1.0)?;
+        let (template, handles) = blueprint.assemble(&blueprint.plain)?;
         blueprint.template = template;
         for (link, handle) in blueprint.links.links.iter().zip(&handles) {
             let free = link.joint.is_some_and(|j| model.joints[j].kind == JointKind::Free);
@@ -119,41 +171,37 @@ impl Blueprint {
         Ok(blueprint)
     }
 
-    /// A world whose bodies weigh `mass_scale` times the model's, with friction times `friction_scale`.
-    pub fn build(&self, mass_scale: &[f32], friction_scale: f32) -> World {
-        if friction_scale == 1.0 && mass_scale.iter().all(|s| *s == 1.0) {
+    /// A world with the parameters of an environment.
+    pub fn build(&self, parameters: &WorldParameters) -> World {
+        if *parameters == self.plain {
             return self.template.clone();
         }
-        match self.assemble(mass_scale, friction_scale) {
+        match self.assemble(parameters) {
             Ok((world, _)) => world,
             Err(_) => self.template.clone(),
         }
     }
 
-    fn assemble(
-        &self,
-        mass_scale: &[f32],
-        friction_scale: f32,
-    ) -> Result<(World, Vec<LinkHandle>), BuildError> {
+    fn assemble(&self, parameters: &WorldParameters) -> Result<(World, Vec<LinkHandle>), BuildError> {
         let mut world = World::empty();
-        let mut handles = self.add_bodies(&mut world, mass_scale);
-        self.add_colliders(&mut world, &handles, friction_scale);
+        let mut handles = self.add_bodies(&mut world, parameters);
+        self.add_colliders(&mut world, &handles, parameters);
         self.add_joints(&mut world, &handles)?;
         finish_handles(&mut world, &mut handles);
-        self.write_joint_dynamics(&mut world, &handles);
+        self.write_joint_dynamics(&mut world, &handles, &parameters.armature_scale);
         self.add_equalities(&mut world, &handles)?;
         Ok((world, handles))
     }
 
-    fn add_bodies(&self, world: &mut World, mass_scale: &[f32]) -> Vec<LinkHandle> {
+    fn add_bodies(&self, world: &mut World, parameters: &WorldParameters) -> Vec<LinkHandle> {
         let mut handles = Vec::with_capacity(self.links.links.len());
         for (index, link) in self.links.links.iter().enumerate() {
-            let mass = link_mass(&self.model, link, |b| mass_scale.get(b).copied().unwrap_or(1.0) as f64);
+            let mass = link_mass(&self.model, link, |b| parameters.of_body(b));
             let com = if index == 0 { DVec3::ZERO } else { mass.com };
             let builder =
                 if index == 0 { rp::RigidBodyBuilder::fixed() } else { rp::RigidBodyBuilder::dynamic() };
             let pose = link.parent_from_link.compose(Pose::from_position(com));
-            let properties = self.mass_properties(link, mass.mass, mass.inertia, mass_scale);
+            let properties = self.mass_properties(link, mass.mass, mass.inertia, parameters);
             let body = builder
                 .pose(to_rapier(pose))
                 .can_sleep(false)
@@ -177,14 +225,15 @@ impl Blueprint {
         link: &Link,
         mass: f64,
         inertia: glam::DMat3,
-        scale: &[f32],
+        parameters: &WorldParameters,
     ) -> rp::MassProperties {
         let heavy: Vec<_> =
             link.bodies.iter().filter(|(b, _)| self.model.bodies[*b].inertial.mass > 0.0).collect();
         if let [(body, link_from_body)] = heavy[..] {
             let inertial = &self.model.bodies[*body].inertial;
             let axes = (link_from_body.rotation * inertial.pose.rotation).normalize().as_quat();
-            let factor = scale.get(*body).copied().unwrap_or(1.0);
+            let change = parameters.of_body(*body);
+            let factor = change.mass_scale as f32 * change.inertia_scale as f32;
             let moments = inertial.moments.as_vec3() * factor;
             return rp::MassProperties::with_principal_inertia_frame(Vec3::ZERO, mass as f32, moments, axes);
         }
@@ -204,15 +253,17 @@ impl Blueprint {
         if mass > 0.0 { (1.0 - compensated / mass) as f32 } else { 1.0 }
     }
 
-    fn add_colliders(&self, world: &mut World, handles: &[LinkHandle], friction_scale: f32) {
+    fn add_colliders(&self, world: &mut World, handles: &[LinkHandle], parameters: &WorldParameters) {
         for part in &self.shapes {
             let geom = &self.model.geoms[part.geom];
             let link = self.links.of_body[geom.body];
-            let body_from_link = Pose::from_position(-world.coms[link]);
+            let terrain = link == 0 && matches!(geom.shape, Shape::HeightField { .. });
+            let shift = if terrain { parameters.terrain() } else { DVec3::ZERO };
+            let body_from_link = Pose::from_position(shift - world.coms[link]);
             let collider = rp::ColliderBuilder::new(part.shape.clone())
                 .position(to_rapier(body_from_link.compose(part.link_from_shape)))
                 .density(0.0)
-                .friction(geom.friction.x as f32 * friction_scale)
+                .friction(geom.friction.x as f32 * parameters.friction_scale)
                 .friction_combine_rule(rp::CoefficientCombineRule::Max)
                 .restitution(geom.restitution as f32)
                 .restitution_combine_rule(rp::CoefficientCombineRule::Max)
@@ -278,7 +329,7 @@ impl Blueprint {
     }
 
     /// Damping, armature, dry friction and springs. rapier puts 0.1 N·m·s/rad on angular joints unless told otherwise.
-    fn write_joint_dynamics(&self, world: &mut World, handles: &[LinkHandle]) {
+    fn write_joint_dynamics(&self, world: &mut World, handles: &[LinkHandle], armature_scale: &[f32]) {
         for handle in handles {
             if let Some(multibody) = handle.multibody.and_then(|m| world.multibodies.get_multibody_mut(m)) {
                 multibody.damping_mut().fill(0.0);
@@ -292,9 +343,10 @@ impl Blueprint {
             else {
                 continue;
             };
-            for dof in handle.first_dof..handle.first_dof + joint.kind.num_dofs() {
+            for (k, scale) in armature_scale[joint.dof_index..][..joint.kind.num_dofs()].iter().enumerate() {
+                let dof = handle.first_dof + k;
                 multibody.damping_mut()[dof] = joint.damping as f32;
-                multibody.armature_mut()[dof] = joint.armature as f32;
+                multibody.armature_mut()[dof] = joint.armature as f32 * scale;
                 multibody.frictions_mut()[dof] = joint.friction_loss as f32;
             }
             if let (Some(axis), Some(part)) = (scalar_axis(joint.kind), multibody.link_mut(handle.link_id)) {

@@ -258,6 +258,7 @@ impl DriveState {
         qpos: &[f32],
         qvel: &[f32],
         motions: &mut BodyMotions,
+        external: &[f32],
     ) {
         let (model, drives) = (&*blueprint.model, &blueprint.drives);
         self.tau.clear();
@@ -283,7 +284,7 @@ impl DriveState {
         }
         if drives.wrenches {
             motions.update(model, qpos, qvel);
-            self.write_wrenches(blueprint, world, motions);
+            self.write_wrenches(blueprint, world, motions, external);
         }
     }
 
@@ -377,10 +378,15 @@ impl DriveState {
         data.set_motor_max_force(axis, if limit.is_finite() { limit } else { f32::MAX });
     }
 
-    fn write_wrenches(&mut self, blueprint: &Blueprint, world: &mut World, motions: &BodyMotions) {
+    fn write_wrenches(
+        &mut self,
+        blueprint: &Blueprint,
+        world: &mut World,
+        motions: &BodyMotions,
+        external: &[f32],
+    ) {
         let model = &*blueprint.model;
-        self.wrench.clear();
-        self.wrench.resize(blueprint.handles.len(), (Vec3::ZERO, Vec3::ZERO));
+        self.wrench = link_wrenches(blueprint, external);
         for (k, actuator) in model.actuators.iter().enumerate() {
             let gear = actuator.gear.map(|g| g * self.explicit[k] as f64);
             let (first, second) =
@@ -464,6 +470,16 @@ impl DriveState {
             };
         }
     }
+}
+
+/// Force and torque on each link from those on the bodies `[6 nb]`.
+pub(crate) fn link_wrenches(blueprint: &Blueprint, wrench: &[f32]) -> Vec<(Vec3, Vec3)> {
+    let mut out = vec![(Vec3::ZERO, Vec3::ZERO); blueprint.handles.len()];
+    for (wrench, link) in wrench.chunks_exact(6).zip(&blueprint.links.of_body) {
+        out[*link].0 += Vec3::from_slice(wrench);
+        out[*link].1 += Vec3::from_slice(&wrench[3..]);
+    }
+    out
 }
 
 /// Length and velocity of an actuator's transmission; ball and free joints and sites have no length.

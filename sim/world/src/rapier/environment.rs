@@ -7,8 +7,8 @@ use keiko_model::Pose;
 use keiko_model::robot::{JointKind, SensorKind};
 use rapier3d::prelude as rp;
 
-use super::blueprint::{Blueprint, World, scalar_axis, to_rapier};
-use super::drive::{DriveParameters, DriveState};
+use super::blueprint::{Blueprint, World, WorldParameters, scalar_axis, to_rapier};
+use super::drive::{DriveParameters, DriveState, link_wrenches};
 use super::pairs::PairHooks;
 use super::sense::Readings;
 use crate::executor::{EnvParameters, FaultCause};
@@ -93,8 +93,10 @@ impl Row {
 pub(crate) struct ResetInput {
     pub qpos: Vec<f32>,
     pub qvel: Vec<f32>,
-    pub mass_scale: Vec<f32>,
-    pub friction_scale: f32,
+    pub world: WorldParameters,
+    pub gravity: Vec<f32>,
+    /// Force and torque on each body, as it is now.
+    pub wrench: Vec<f32>,
     pub stiffness_scale: Vec<f32>,
     pub damping_scale: Vec<f32>,
     pub strength_scale: Vec<f32>,
@@ -108,8 +110,9 @@ impl ResetInput {
         Self {
             qpos: column(qpos),
             qvel: column(qvel),
-            mass_scale: column(&p.mass_scale),
-            friction_scale: p.friction_scale.get(0, env),
+            world: WorldParameters::gather(env, p),
+            gravity: column(&p.gravity),
+            wrench: column(&p.wrench),
             stiffness_scale: column(&p.stiffness_scale),
             damping_scale: column(&p.damping_scale),
             strength_scale: column(&p.strength_scale),
@@ -118,9 +121,9 @@ impl ResetInput {
     }
 
     fn is_finite(&self) -> bool {
-        let parts = [&self.qpos, &self.qvel, &self.mass_scale, &self.stiffness_scale, &self.damping_scale];
-        let rest = [&self.strength_scale, &self.delay];
-        parts.iter().chain(&rest).all(|p| p.iter().all(|v| v.is_finite())) && self.friction_scale.is_finite()
+        let parts = [&self.qpos, &self.qvel, &self.gravity, &self.wrench, &self.stiffness_scale];
+        let rest = [&self.damping_scale, &self.strength_scale, &self.delay];
+        parts.iter().chain(&rest).all(|p| p.iter().all(|v| v.is_finite())) && self.world.is_finite()
     }
 }
 
@@ -161,7 +164,10 @@ impl Environment {
             row: Row::zeros(layout),
             steps: 0,
             fault: None,
-            origin: ResetInput::default(),
+            origin: ResetInput {
+                gravity: blueprint.model.options.gravity.as_vec3().to_array().to_vec(),
+                ..ResetInput::default()
+            },
             pushes: Vec::new(),
             pipeline: rp::PhysicsPipeline::new(),
             ccd: rp::CCDSolver::new(),
@@ -193,13 +199,40 @@ impl Environment {
             self.world = blueprint.template.clone();
             return;
         }
-        self.world = blueprint.build(&origin.mass_scale, origin.friction_scale);
+        self.world = blueprint.build(&origin.world);
         self.scratch.qpos.clone_from(&origin.qpos);
         self.scratch.qvel.clone_from(&origin.qvel);
         self.write_state(blueprint);
         self.read_state(blueprint);
+        self.write_wrench(blueprint);
         self.clear_sums(blueprint);
         self.publish(blueprint, false);
+    }
+
+    /// Changes the force and torque on each body `[6 nb]`.
+    pub fn set_wrench(&mut self, blueprint: &Blueprint, wrench: Vec<f32>) {
+        if self.fault.is_some() {
+            return;
+        }
+        if !wrench.iter().all(|v| v.is_finite()) {
+            self.fault = Some(FaultCause::NonFinite);
+            return;
+        }
+        self.origin.wrench = wrench;
+        self.write_wrench(blueprint);
+    }
+
+    /// rapier keeps forces until they are changed; where actuators change them in each step they add this to theirs.
+    fn write_wrench(&mut self, blueprint: &Blueprint) {
+        let wrenches = link_wrenches(blueprint, &self.origin.wrench);
+        for (handle, (force, torque)) in blueprint.handles.iter().zip(&wrenches).skip(1) {
+            if let Some(body) = self.world.bodies.get_mut(handle.body) {
+                body.reset_forces(false);
+                body.reset_torques(false);
+                body.add_force(*force, false);
+                body.add_torque(*torque, false);
+            }
+        }
     }
 
     /// Adds to the velocities.
@@ -261,6 +294,7 @@ impl Environment {
                     &scratch.qpos,
                     &scratch.qvel,
                     &mut scratch.motions,
+                    &self.origin.wrench,
                 );
             }
             if k + 1 == decimation && blueprint.has_accelerometer {
@@ -283,11 +317,11 @@ impl Environment {
     }
 
     fn physics_step(&mut self, blueprint: &Blueprint) {
-        let hooks = PairHooks { table: &blueprint.pairs, friction_scale: self.origin.friction_scale };
+        let hooks = PairHooks { table: &blueprint.pairs, friction_scale: self.origin.world.friction_scale };
         let hooks: &dyn rp::PhysicsHooks = if blueprint.needs_hooks { &hooks } else { &() };
         let world = &mut self.world;
         self.pipeline.step(
-            blueprint.gravity,
+            Vec3::from_slice(&self.origin.gravity),
             &blueprint.parameters,
             &mut world.islands,
             &mut world.broad_phase,
@@ -512,7 +546,7 @@ impl Environment {
             motions: &scratch.motions,
             before: stepped.then_some(&scratch.before),
             timestep: blueprint.options.timestep as f64,
-            gravity: model.options.gravity,
+            gravity: vector(&self.origin.gravity),
             actuator_force: &row.actuator_force,
             contact_force: &row.contact_force,
             normal_force: &scratch.normal,

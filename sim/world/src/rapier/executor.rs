@@ -136,6 +136,13 @@ impl Executor for RapierExecutor {
         self.publish(|env| mask[env] && self.environments[env].fault.is_none(), state);
     }
 
+    fn set_wrench(&mut self, mask: &[bool], wrench: &Field) {
+        let blueprint = &self.blueprint;
+        for (env, this) in self.environments.iter_mut().enumerate().filter(|(env, _)| mask[*env]) {
+            this.set_wrench(blueprint, wrench.column(env).collect());
+        }
+    }
+
     fn save(&self) -> Vec<u8> {
         snapshot::save(&self.blueprint, self.layout, &self.environments)
     }

@@ -4,6 +4,7 @@
 //! links, all but the last without bodies and so without mass. Link 0 is the world and all that is welded to it.
 
 use glam::{DMat3, DVec3};
+use keiko_dynamics::plan::InertialChange;
 use keiko_model::Pose;
 use keiko_model::robot::{Body, JointKind, RobotModel};
 
@@ -112,23 +113,32 @@ pub(crate) struct LinkMass {
     pub inertia: DMat3,
 }
 
-/// The summed mass of a link's bodies, each times its factor.
-pub(crate) fn link_mass(model: &RobotModel, link: &Link, scale: impl Fn(usize) -> f64) -> LinkMass {
+/// The summed mass of a link's bodies, each with what its environment changes.
+pub(crate) fn link_mass(
+    model: &RobotModel,
+    link: &Link,
+    change: impl Fn(usize) -> InertialChange,
+) -> LinkMass {
     let mut mass = 0.0;
     let mut moment = DVec3::ZERO;
     for &(body, pose) in &link.bodies {
-        let m = model.bodies[body].inertial.mass * scale(body);
+        let change = change(body);
+        let m = model.bodies[body].inertial.mass * change.mass_scale;
         mass += m;
-        moment += m * pose.transform_point(model.bodies[body].inertial.pose.position);
+        moment += m * pose.transform_point(model.bodies[body].inertial.pose.position + change.com_offset);
     }
     let com = if mass > 0.0 { moment / mass } else { DVec3::ZERO };
     let mut inertia = DMat3::ZERO;
     for &(body, pose) in &link.bodies {
         let inertial = &model.bodies[body].inertial;
-        let factor = scale(body);
-        let frame = pose.compose(inertial.pose);
+        let change = change(body);
+        let factor = change.mass_scale;
+        let frame = Pose::from_position(change.com_offset).compose(inertial.pose);
+        let frame = pose.compose(frame);
         let axes = DMat3::from_quat(frame.rotation);
-        inertia += axes * DMat3::from_diagonal(inertial.moments * factor) * axes.transpose();
+        inertia += axes
+            * DMat3::from_diagonal(inertial.moments * (factor * change.inertia_scale))
+            * axes.transpose();
         let d = frame.position - com;
         let outer = DMat3::from_cols(d * d.x, d * d.y, d * d.z);
         inertia +=

@@ -14,7 +14,7 @@ use super::environment::{Environment, ResetInput, RowLayout};
 use crate::executor::{FaultCause, SnapshotError};
 
 const MAGIC: &[u8; 8] = b"keikorap";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER: usize = 8 + 4 + 8 + 4;
 
 #[derive(Serialize, Deserialize)]

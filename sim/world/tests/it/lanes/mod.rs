@@ -2,6 +2,7 @@
 
 mod bits;
 mod choice;
+mod parameters;
 mod sensors;
 mod state;
 

@@ -179,6 +179,10 @@ impl Executor for MujocoExecutor {
         unreachable!("no check pushes");
     }
 
+    fn set_wrench(&mut self, _: &[bool], _: &Field) {
+        unreachable!("no check pulls");
+    }
+
     fn save(&self) -> Vec<u8> {
         unreachable!("no check saves");
     }
