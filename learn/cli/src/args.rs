@@ -212,6 +212,15 @@ pub struct Smoke {
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub steps: usize,
 
+    /// Instead of the checks: that many random environment steps over all scenes together. Fails on faults and on memory
+    /// that grows.
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub soak: Option<usize>,
+
+    /// Number of environments of a soak.
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one)]
+    pub envs: usize,
+
     /// Seed of actions and episodes.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,

@@ -12,6 +12,7 @@ mod random_actions;
 mod rollout;
 mod run_files;
 mod smoke;
+mod soak;
 mod train;
 mod verify;
 mod verify_bits;

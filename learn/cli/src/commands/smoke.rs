@@ -9,6 +9,7 @@ use keiko_model::task::{TaskSpec, resolve_scene};
 
 use super::junit::{self, Check};
 use super::random_actions::RandomActions;
+use super::soak;
 use crate::args::Smoke;
 use crate::engine::with_engine;
 use crate::exit::{Code, CommandResult, OrExit};
@@ -30,10 +31,22 @@ pub fn run(args: &Smoke, output: &mut Output) -> CommandResult {
         return Ok(Code::Nothing);
     }
     let mut suites = Vec::new();
+    let mut soaks = Vec::new();
     let mut invalid = false;
     for file in &scenes {
         let (name, checks) = match TaskSpec::load(file, &with_engine(&args.overrides, args.physics)) {
-            Ok(spec) => (spec.name.clone(), check_scene(&spec, args)),
+            Ok(spec) => {
+                let checks = match args.soak {
+                    Some(total) => soak::run(&spec, total.div_ceil(scenes.len()), args).map(|soak| {
+                        output.say(soak.line());
+                        let check = soak.check();
+                        soaks.push(soak);
+                        vec![check]
+                    }),
+                    None => check_scene(&spec, args),
+                };
+                (spec.name.clone(), checks)
+            }
             Err(error) => (file.display().to_string(), Err(error.into())),
         };
         let checks = checks.unwrap_or_else(|error: anyhow::Error| {
@@ -64,6 +77,14 @@ pub fn run(args: &Smoke, output: &mut Output) -> CommandResult {
     let checks = || suites.iter().flat_map(|(_, checks)| checks);
     let failed = checks().filter(|check| check.failure.is_some()).count();
     let passed = checks().count() - failed;
+    if !soaks.is_empty() {
+        let steps: u64 = soaks.iter().map(|soak| soak.steps).sum();
+        let faults: u64 = soaks.iter().map(|soak| soak.faults.total()).sum();
+        output.say(format!("{steps} environment steps, {faults} faults"));
+        output.set("steps", steps);
+        output.set("faults", faults);
+        output.set("scenes", soaks.iter().map(soak::Soak::json).collect::<Vec<_>>());
+    }
     output.say(format!("{passed} passed, {failed} failed"));
     output.set("passed", passed);
     output.set("failed", failed);

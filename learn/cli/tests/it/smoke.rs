@@ -134,3 +134,26 @@ fn an_empty_folder_is_nothing_to_test() {
     let outcome = keiko(&["smoke", &dir.file("")]).expect(5);
     assert!(outcome.stdout.contains("no scene") || outcome.stderr.contains("no scene"));
 }
+
+#[test]
+fn a_soak_counts_steps_faults_and_memory() {
+    let args = ["smoke", &workspace_file("scenes"), "--soak", "30000", "--envs", "64", "--json"];
+    let result = keiko(&args).expect(0).result();
+    assert_eq!((result["failed"].as_u64(), result["faults"].as_u64()), (Some(0), Some(0)), "{result}");
+    assert!(result["steps"].as_u64().unwrap() >= 30_000);
+    for scene in result["scenes"].as_array().unwrap() {
+        assert!(scene["engine"].as_str().unwrap().starts_with("lanes"), "{scene}");
+        assert!(scene["peak_kib"].as_u64().unwrap() > 0 && scene["cpu_seconds"].as_f64().unwrap() > 0.0);
+    }
+}
+
+#[test]
+fn a_soak_fails_on_faults_and_says_which() {
+    // No pole stays below 1 m/s and 1 rad/s.
+    let args =
+        ["smoke", "cartpole", "--soak", "2000", "--envs", "16", "--set", "physics.max_speed=1", "--json"];
+    let outcome = keiko(&args).expect(1);
+    outcome.stderr_has(&["cartpole: soak of", "became NaN or diverged"]);
+    let faults = &outcome.result()["scenes"][0]["faults"];
+    assert!(faults["diverged"].as_u64().unwrap() > 0 && faults["non_finite"] == 0, "{faults}");
+}

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::args::BenchRapier;
 use crate::commands::random_actions::RandomActions;
+use crate::commands::soak::resident_kib;
 use crate::exit::{Code, CommandResult, OrExit};
 use crate::output::Output;
 
@@ -83,7 +84,7 @@ fn measure(
     let first_step = unix_seconds() - started;
     drop(single);
 
-    let before = resident_bytes();
+    let before = resident_kib();
     let mut env = build(spec, num_envs)?;
     let mut actions = RandomActions::new(1, env.spec().actions.len(), num_envs);
     env.reset(None);
@@ -91,7 +92,7 @@ fn measure(
     for _ in 0..20 {
         env.step(actions.next());
     }
-    let memory = resident_bytes().zip(before).map(|(after, before)| after.saturating_sub(before));
+    let memory = resident_kib().zip(before).map(|(after, before)| after.saturating_sub(before));
 
     let (wall, cpu) = (Instant::now(), ProcessTime::now());
     let mut control_steps = 0u64;
@@ -107,8 +108,8 @@ fn measure(
         ("control_steps_per_second", control_steps as f64 / wall),
         ("first_step_seconds", first_step),
     ];
-    if let Some(bytes) = memory {
-        figures.push(("kib_per_env", bytes as f64 / 1024.0 / num_envs as f64));
+    if let Some(kib) = memory {
+        figures.push(("kib_per_env", kib as f64 / num_envs as f64));
     }
     Ok(figures.into_iter().map(|(metric, value)| (format!("{}.{metric}", spec.name), json!(value))).collect())
 }
@@ -118,12 +119,4 @@ fn build(spec: &TaskSpec, num_envs: usize) -> anyhow::Result<TaskEnv> {
         spec,
         &EnvOptions { num_envs, seed: 1, physics: Some(EngineChoice::Rapier), ..EnvOptions::default() },
     )?)
-}
-
-/// Resident memory of the process, where the system tells (Linux).
-fn resident_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kib * 1024)
 }
