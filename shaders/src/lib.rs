@@ -1,12 +1,16 @@
 //! The GPU floor: opens one device, checks kernels with naga, runs them on arrays `[row * num_envs + env]`.
 //!
-//! Nothing here knows what a kernel computes. Whoever has a device already (the learner makes one) lends it:
+//! Nothing here knows what a [`Kernel`] computes; [`camera`] is the text of the ray tracer, with the mirrors of its
+//! structs. Whoever has a device already (the learner makes one) lends it:
 //! [`Gpu`] is three handles that clone for free.
 
+pub mod camera;
+mod compute;
 mod device;
 mod kernel;
 mod validate;
 
+pub use compute::{Buffer, Compute, Pass, Slot};
 pub use device::{Gpu, adapters};
 pub use kernel::{Access, Binding, Kernel, Source};
 pub use validate::validate;

@@ -1,5 +1,6 @@
 //! Kernels, checked without a GPU and run on any, software ones included.
 
+mod camera;
 mod kernel;
 mod record;
 mod step;

@@ -6,6 +6,7 @@
 //!
 //! Conventions: SI units, radians, z up, x forward; quaternions xyzw; `a_from_b` for transforms.
 
+pub mod camera;
 pub mod compose;
 pub mod error;
 pub mod hull;

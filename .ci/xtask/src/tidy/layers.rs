@@ -66,6 +66,12 @@ const LAYERS: &[Layer] = &[
         must_not_name: &[],
     },
     Layer {
+        name: "keiko-camera",
+        may_use: &["keiko-gpu", "keiko-model", "keiko-world"],
+        must_not_reach: &["burn*", "cubecl*", "cubek*", "egui*", "eframe", "winit", "pyo3*"],
+        must_not_name: &["rapier3d", "bevy_ecs", "wgpu*", "naga*"],
+    },
+    Layer {
         name: "keiko-policy",
         may_use: &[],
         must_not_reach: &["rapier3d", "bevy_ecs", "egui*", "eframe", "winit", "pyo3*"],

@@ -1,0 +1,7 @@
+//! Pictures against rays cast by parry and by MuJoCo, and against themselves.
+
+mod batch;
+mod conventions;
+mod mujoco;
+mod parry;
+mod support;

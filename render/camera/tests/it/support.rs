@@ -1,0 +1,268 @@
+//! Random scenes, poses and cameras; a device to render them on.
+
+use glam::{DQuat, DVec3, EulerRot};
+use keiko_camera::{Camera, Channel, Images, Tracer, TracerOptions};
+use keiko_gpu::{Gpu, adapters};
+use keiko_model::Pose;
+use keiko_model::camera::looking_along;
+use keiko_model::robot::{
+    Body, Geom, HeightField, Inertial, Joint, JointKind, Mesh, RobotModel, Shape, Softness,
+};
+use keiko_world::BatchState;
+
+/// Runs the test named in a child process with a device. Software Vulkan of some distributions needs its vector
+/// width set before the process starts.
+pub fn with_gpu(test: &str, body: impl FnOnce(&Gpu)) {
+    const CHILD: &str = "KEIKO_TEST_GPU_CHILD";
+    if std::env::var_os(CHILD).is_some() {
+        return body(&Gpu::open().expect("an adapter was found"));
+    }
+    if adapters().is_empty() {
+        let missing = "no adapter; install the package mesa-vulkan-drivers";
+        return keiko_testkit::skip_or_fail(keiko_testkit::Skip(missing.to_owned()));
+    }
+    let output = std::process::Command::new(std::env::current_exe().expect("this test has a file"))
+        .args(["--exact", test, "--nocapture"])
+        .env(CHILD, "1")
+        .env("LP_NATIVE_VECTOR_WIDTH", "128")
+        .output()
+        .expect("this test runs again");
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    println!("{text}");
+}
+
+/// Numbers that are the same everywhere (a linear congruential generator).
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn unit(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 40) as f64 / (1u64 << 24) as f64
+    }
+
+    pub fn within(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.unit()
+    }
+
+    fn vector(&mut self, low: f64, high: f64) -> DVec3 {
+        DVec3::new(self.within(low, high), self.within(low, high), self.within(low, high))
+    }
+
+    fn rotation(&mut self) -> DQuat {
+        DQuat::from_euler(
+            EulerRot::XYZ,
+            self.within(-3.0, 3.0),
+            self.within(-1.5, 1.5),
+            self.within(-3.0, 3.0),
+        )
+    }
+}
+
+/// A model with nothing in it but the world.
+pub fn empty() -> RobotModel {
+    let mut model = RobotModel { name: "clutter".to_owned(), ..RobotModel::default() };
+    model.bodies.push(body("world", 0..0));
+    model
+}
+
+/// Ground (a plane, or hills if `hills`), and three bodies of each kind of shape.
+pub fn clutter(random: &mut Random, hills: bool) -> RobotModel {
+    let mut model = empty();
+    model.meshes.push(bumpy_ball(random));
+    if hills {
+        model.height_fields.push(terrain(random));
+        let pose = Pose::from_position(DVec3::new(0.1, -0.2, -0.3));
+        model.geoms.push(geom("ground", 0, pose, Shape::HeightField { height_field: 0 }));
+    } else {
+        model.geoms.push(geom("ground", 0, Pose::IDENTITY, Shape::Plane { half_size: [0.0; 2] }));
+    }
+    for round in 0..3 {
+        for kind in 0..6 {
+            let shape = match kind {
+                0 => Shape::Sphere { radius: random.within(0.05, 0.2) },
+                1 => Shape::Capsule {
+                    radius: random.within(0.04, 0.1),
+                    half_length: random.within(0.05, 0.25),
+                },
+                2 => Shape::Cylinder {
+                    radius: random.within(0.04, 0.12),
+                    half_length: random.within(0.05, 0.2),
+                },
+                3 => Shape::Box { half_size: random.vector(0.04, 0.2) },
+                4 => Shape::Ellipsoid { radii: random.vector(0.05, 0.2) },
+                _ => Shape::Mesh { mesh: 0 },
+            };
+            let name = format!("body_{round}_{kind}");
+            let index = model.bodies.len();
+            model.bodies.push(body(&name, index - 1..index));
+            model.joints.push(free_joint(&name, index));
+            let pose = Pose::new(random.vector(-0.1, 0.1), random.rotation());
+            model.geoms.push(geom(&name, index, pose, shape));
+        }
+    }
+    model
+}
+
+fn body(name: &str, joints: std::ops::Range<usize>) -> Body {
+    Body {
+        name: name.to_owned(),
+        parent: 0,
+        pose: Pose::IDENTITY,
+        inertial: Inertial { mass: 1.0, moments: DVec3::ONE, ..Inertial::ZERO },
+        joints,
+        gravity_compensation: 0.0,
+        mocap: false,
+    }
+}
+
+fn free_joint(name: &str, body: usize) -> Joint {
+    Joint {
+        name: name.to_owned(),
+        body,
+        kind: JointKind::Free,
+        axis: DVec3::Z,
+        anchor: DVec3::ZERO,
+        range: None,
+        reference: 0.0,
+        stiffness: 0.0,
+        spring_reference: 0.0,
+        damping: 0.0,
+        armature: 0.0,
+        friction_loss: 0.0,
+        limit_softness: Softness::default(),
+        limit_margin: 0.0,
+        effort_range: None,
+        velocity_limit: None,
+        mimic: false,
+        qpos_index: 7 * (body - 1),
+        dof_index: 6 * (body - 1),
+    }
+}
+
+pub fn geom(name: &str, body: usize, pose: Pose, shape: Shape) -> Geom {
+    Geom {
+        name: name.to_owned(),
+        body,
+        pose,
+        shape,
+        contype: 1,
+        conaffinity: 1,
+        condim: 3,
+        friction: DVec3::ONE,
+        restitution: 0.0,
+        priority: 0,
+        solmix: 1.0,
+        softness: Softness::default(),
+        margin: 0.0,
+        gap: 0.0,
+        group: 0,
+        rgba: [0.5, 0.5, 0.5, 1.0],
+    }
+}
+
+/// A closed surface of 512 triangles, not convex.
+fn bumpy_ball(random: &mut Random) -> Mesh {
+    let (rings, sectors) = (17, 16);
+    let bump = random.within(0.1, 0.2);
+    let point = |ring: usize, sector: usize| {
+        let (a, b) = (
+            std::f64::consts::PI * ring as f64 / (rings - 1) as f64,
+            std::f64::consts::TAU * (sector % sectors) as f64 / sectors as f64,
+        );
+        let r = 0.18 * (1.0 + bump * (5.0 * a).sin() * (4.0 * b).sin());
+        [r * a.sin() * b.cos(), r * a.sin() * b.sin(), r * a.cos()].map(|x| x as f32)
+    };
+    let mut mesh = Mesh { name: "bumpy".to_owned(), vertices: Vec::new(), triangles: Vec::new() };
+    for ring in 0..rings {
+        mesh.vertices.extend((0..sectors).map(|sector| point(ring, sector)));
+    }
+    let at = |ring: usize, sector: usize| (ring * sectors + sector % sectors) as u32;
+    for ring in 0..rings - 1 {
+        for sector in 0..sectors {
+            let [a, b, c, d] =
+                [at(ring, sector), at(ring + 1, sector), at(ring + 1, sector + 1), at(ring, sector + 1)];
+            mesh.triangles.extend([[a, b, c], [a, c, d]]);
+        }
+    }
+    mesh
+}
+
+fn terrain(random: &mut Random) -> HeightField {
+    let (num_rows, num_cols) = (23, 31);
+    HeightField {
+        name: "hills".to_owned(),
+        num_rows,
+        num_cols,
+        half_size: [6.0, 5.0],
+        heights: (0..num_rows * num_cols).map(|_| random.within(0.0, 0.35) as f32).collect(),
+        base: 0.2,
+    }
+}
+
+/// Bodies strewn over two by two metres, otherwise in every environment.
+pub fn strewn(model: &RobotModel, random: &mut Random, num_envs: usize) -> BatchState {
+    let mut state = BatchState::new(model, num_envs);
+    for env in 0..num_envs {
+        for body in 1..model.bodies.len() {
+            let position =
+                DVec3::new(random.within(-1.0, 1.0), random.within(-1.0, 1.0), random.within(0.1, 1.0));
+            let rotation = random.rotation();
+            for (k, x) in position.to_array().into_iter().enumerate() {
+                state.body_position.set(3 * body + k, env, x as f32);
+            }
+            for (k, x) in rotation.to_array().into_iter().enumerate() {
+                state.body_rotation.set(4 * body + k, env, x as f32);
+            }
+        }
+    }
+    state
+}
+
+/// `world_from_body` as the state has it.
+pub fn body_pose(state: &BatchState, body: usize, env: usize) -> Pose {
+    if body == 0 {
+        return Pose::IDENTITY;
+    }
+    let p = [0, 1, 2].map(|k| f64::from(state.body_position.get(3 * body + k, env)));
+    let q = [0, 1, 2, 3].map(|k| f64::from(state.body_rotation.get(4 * body + k, env)));
+    Pose::new(p.into(), DQuat::from_array(q).normalize())
+}
+
+/// A camera in the world that looks at a point near the middle.
+pub fn camera_around(random: &mut Random, size: [u32; 2]) -> Camera {
+    let (around, up) = (random.within(0.0, 6.28), random.within(0.3, 0.8));
+    let back = DVec3::new(up.cos() * around.cos(), up.cos() * around.sin(), up.sin());
+    let target = DVec3::new(0.0, 0.0, 0.4);
+    let pose = Pose::new(target + back * random.within(2.5, 3.5), looking_along(-back, DVec3::Z));
+    Camera::new("around", 0, pose, size, 0.9)
+}
+
+/// Ray through the middle of a pixel: origin and unit direction in the world, and the share of its length that is depth.
+pub fn pixel_ray(camera: &Camera, world_from_body: Pose, x: u32, y: u32) -> (DVec3, DVec3, f64) {
+    let world_from_camera = world_from_body.compose(camera.pose);
+    let d = DVec3::new(
+        (f64::from(x) + 0.5 - camera.center[0]) / camera.focal[0],
+        (f64::from(y) + 0.5 - camera.center[1]) / camera.focal[1],
+        1.0,
+    )
+    .normalize();
+    (world_from_camera.position, world_from_camera.rotation * d, d.z)
+}
+
+/// Renders cameras of one size.
+pub fn render(
+    gpu: &Gpu,
+    model: &RobotModel,
+    state: &BatchState,
+    cameras: &[Camera],
+    channels: &[Channel],
+) -> Images {
+    let tracer =
+        Tracer::new(gpu, model, state.qpos.num_envs().max(state.steps.len()), &TracerOptions::default())
+            .unwrap_or_else(|error| panic!("{error}"));
+    tracer.pose(state);
+    let group = tracer.group(cameras, channels).unwrap_or_else(|error| panic!("{error}"));
+    tracer.render(&group);
+    tracer.read(&group).unwrap_or_else(|error| panic!("{error}"))
+}

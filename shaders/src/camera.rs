@@ -1,0 +1,290 @@
+//! The ray tracer's text, and the mirrors of its structs.
+//!
+//! Fields stand in the order and with the padding of the text; a test compares offsets and sizes with naga's.
+
+use bytemuck::{Pod, Zeroable};
+
+/// Side of a tile of pixels that a workgroup renders.
+pub const TILE: u32 = 8;
+/// Threads of a workgroup of [`pose_kernel`].
+pub const POSE_THREADS: u32 = 64;
+/// Views in the second dimension of a dispatch of [`trace_kernel`]; the rest is in the third.
+pub const VIEWS_ACROSS: u32 = 32_768;
+/// Deepest tree of a mesh that a ray can walk.
+pub const MAX_DEPTH: u32 = 32;
+/// Radius of the bounding sphere of what has no bounds \[m\].
+pub const UNBOUNDED: f32 = 1e9;
+/// Outputs of [`trace_kernel`], in the order of their bindings: the switches that turn them on.
+pub const OUTPUTS: [&str; 8] =
+    ["RGB", "RGB_FLOAT", "DEPTH", "DISTANCE", "SEGMENTATION", "LINK", "CLASS", "NORMALS"];
+
+const SCENE: &str = include_str!("camera/scene.wgsl");
+
+/// Entries `place_geoms` and `place_cameras`: from poses of bodies to those of geoms and cameras.
+pub fn pose_kernel() -> String {
+    [SCENE, include_str!("camera/pose.wgsl")].concat()
+}
+
+/// Entry `trace`: one thread a pixel.
+pub fn trace_kernel() -> String {
+    [
+        SCENE,
+        include_str!("camera/shapes.wgsl"),
+        include_str!("camera/mesh.wgsl"),
+        include_str!("camera/terrain.wgsl"),
+        include_str!("camera/shade.wgsl"),
+        include_str!("camera/trace.wgsl"),
+    ]
+    .concat()
+}
+
+/// What a [`Geom`] is; the numbers are the text's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Kind {
+    /// Half space below z = 0; `size` cuts it to a rectangle where positive.
+    Plane = 0,
+    /// `size.x` is the radius.
+    Sphere = 1,
+    /// Along z; radius and half length.
+    Capsule = 2,
+    /// Along z; radius and half length.
+    Cylinder = 3,
+    /// Half sizes.
+    Box = 4,
+    /// Radii.
+    Ellipsoid = 5,
+    /// `asset` is its root node.
+    Mesh = 6,
+    /// `asset` is its place among the height fields.
+    HeightField = 7,
+}
+
+macro_rules! mirrors {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
+            #[repr(C)]
+            pub struct $name {
+                $($(#[$field_doc])* pub $field: $type,)*
+            }
+        )*
+
+        /// Name, size, and fields with their offsets, of each mirror \[byte\].
+        pub const MIRRORS: &[(&str, usize, &[(&str, usize)])] = &[
+            $((
+                stringify!($name),
+                size_of::<$name>(),
+                &[$((stringify!($field), std::mem::offset_of!($name, $field)),)*],
+            ),)*
+        ];
+    };
+}
+
+mirrors! {
+    /// A shape on a body, the same in every environment.
+    Geom {
+        /// `body_from_geom`, xyzw.
+        rotation: [f32; 4],
+        /// `body_from_geom` \[m\].
+        position: [f32; 3],
+        /// Its body.
+        body: u32,
+        /// Sizes \[m\], as its [`Kind`] says.
+        size: [f32; 3],
+        /// A [`Kind`].
+        kind: u32,
+        /// Centre of its bounding sphere in its own frame \[m\].
+        center: [f32; 3],
+        /// Radius of its bounding sphere \[m\], or [`UNBOUNDED`].
+        radius: f32,
+        /// As its [`Kind`] says.
+        asset: u32,
+        /// Index of its [`Material`].
+        material: u32,
+        /// What segmentation calls it.
+        id: u32,
+        /// Its class.
+        class_id: u32,
+    }
+
+    /// A geom in one environment; written by the kernel.
+    Instance {
+        /// Row of `geom_from_world`: rotation, then translation \[m\].
+        row_x: [f32; 4],
+        /// The second.
+        row_y: [f32; 4],
+        /// The third.
+        row_z: [f32; 4],
+        /// Centre of its bounding sphere in the world \[m\].
+        center: [f32; 3],
+        /// Its radius \[m\].
+        radius: f32,
+    }
+
+    /// A node of a mesh's tree.
+    Node {
+        /// Least corner \[m\].
+        low: [f32; 3],
+        /// First of two children, or of the triangles.
+        first: u32,
+        /// Greatest corner \[m\].
+        high: [f32; 3],
+        /// Triangles; 0 in a node with children.
+        count: u32,
+    }
+
+    /// A triangle.
+    Triangle {
+        /// First corner \[m\].
+        corner: [f32; 3],
+        /// Normal at the first corner, by [`pack_normal`].
+        normal_0: u32,
+        /// Second corner minus first \[m\].
+        edge_1: [f32; 3],
+        /// Normal at the second corner.
+        normal_1: u32,
+        /// Third corner minus first \[m\].
+        edge_2: [f32; 3],
+        /// Normal at the third corner.
+        normal_2: u32,
+    }
+
+    /// A grid of heights.
+    HeightField {
+        /// Half sizes along x and y \[m\].
+        half: [f32; 2],
+        /// Thickness under height 0 \[m\].
+        base: f32,
+        /// Highest height \[m\].
+        top: f32,
+        /// Heights along x.
+        columns: u32,
+        /// Heights along y.
+        rows: u32,
+        /// Index of its first height.
+        first: u32,
+        /// Nothing.
+        pad: u32,
+    }
+
+    /// A surface.
+    Material {
+        /// Linear RGB.
+        color: [f32; 3],
+        /// Side of the squares of a chequerboard \[m\]; 0 has none.
+        square: f32,
+        /// The other squares, linear RGB.
+        other_color: [f32; 3],
+        /// Nothing.
+        pad: f32,
+    }
+
+    /// Light and sky; colours are linear RGB.
+    Look {
+        /// Towards the sun, unit.
+        sun: [f32; 3],
+        /// Distance at which the ground fades half into the horizon \[m\].
+        haze: f32,
+        /// Of the sun.
+        sun_color: [f32; 3],
+        /// White light from the camera.
+        headlight: f32,
+        /// From above.
+        ambient_up: [f32; 3],
+        /// Nothing.
+        pad_0: f32,
+        /// From below.
+        ambient_down: [f32; 3],
+        /// Nothing.
+        pad_1: f32,
+        /// The sky overhead.
+        zenith: [f32; 3],
+        /// Nothing.
+        pad_2: f32,
+        /// The sky at eye level.
+        horizon: [f32; 3],
+        /// Nothing.
+        pad_3: f32,
+    }
+
+    /// A camera on a body, OpenCV axes.
+    Camera {
+        /// `body_from_camera`, xyzw.
+        rotation: [f32; 4],
+        /// `body_from_camera` \[m\].
+        position: [f32; 3],
+        /// Its body.
+        body: u32,
+        /// Focal lengths \[pixel\].
+        focal: [f32; 2],
+        /// Principal point \[pixel\].
+        center: [f32; 2],
+        /// Nothing nearer is seen \[m\].
+        near: f32,
+        /// Largest depth that is reported \[m\].
+        far: f32,
+        /// Nothing.
+        pad_0: f32,
+        /// Nothing.
+        pad_1: f32,
+    }
+
+    /// A camera in one environment; written by the kernel.
+    View {
+        /// In the world \[m\].
+        position: [f32; 3],
+        /// As in [`Camera`].
+        near: f32,
+        /// The camera's x axis in the world.
+        right: [f32; 3],
+        /// As in [`Camera`].
+        far: f32,
+        /// The camera's y axis in the world.
+        down: [f32; 3],
+        /// Nothing.
+        pad_0: f32,
+        /// The camera's z axis in the world.
+        forward: [f32; 3],
+        /// Nothing.
+        pad_1: f32,
+        /// As in [`Camera`].
+        focal: [f32; 2],
+        /// As in [`Camera`].
+        center: [f32; 2],
+    }
+
+    /// Sizes of a dispatch.
+    Counts {
+        /// Environments.
+        environments: u32,
+        /// Geoms of an environment.
+        geoms: u32,
+        /// Bodies of an environment.
+        bodies: u32,
+        /// Cameras of an environment, of the group.
+        cameras: u32,
+        /// Of an image \[pixel\].
+        width: u32,
+        /// Of an image \[pixel\].
+        height: u32,
+        /// Nothing.
+        pad_0: u32,
+        /// Nothing.
+        pad_1: u32,
+    }
+}
+
+/// A unit vector in 32 bits: its octahedral map, 16 bits a coordinate.
+pub fn pack_normal(normal: [f32; 3]) -> u32 {
+    let [x, y, z] = normal;
+    let sum = (x.abs() + y.abs() + z.abs()).max(f32::MIN_POSITIVE);
+    let (mut u, mut v) = (x / sum, y / sum);
+    if z < 0.0 {
+        let sign = |a: f32| if a >= 0.0 { 1.0 } else { -1.0 };
+        (u, v) = ((1.0 - v.abs()) * sign(u), (1.0 - u.abs()) * sign(v));
+    }
+    let bits = |a: f32| u32::from((a.clamp(-1.0, 1.0) * 32767.0).round() as i16 as u16);
+    bits(u) | bits(v) << 16
+}

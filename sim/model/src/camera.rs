@@ -1,0 +1,164 @@
+//! Cameras: where they are, what they see.
+
+use glam::{DMat3, DQuat, DVec3};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Pose;
+
+/// A pinhole camera on a body.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Camera {
+    /// Unique name.
+    pub name: String,
+    /// The body that carries it; 0 is the world.
+    pub body: usize,
+    /// `body_from_camera`; the camera's axes are OpenCV's: x right, y down, z forward.
+    pub pose: Pose,
+    /// Width and height of its image \[pixel\].
+    pub size: [u32; 2],
+    /// Focal lengths along x and y \[pixel\].
+    pub focal: [f64; 2],
+    /// Principal point \[pixel\]; the first pixel's centre is at (0.5, 0.5), so the image's is at half its size.
+    pub center: [f64; 2],
+    /// Depth before which nothing is seen \[m\].
+    pub near: f64,
+    /// Largest depth that it reports \[m\]: what is farther, or nothing at all, has this depth.
+    pub far: f64,
+    /// What it gives.
+    pub channels: Vec<Channel>,
+    /// Images a second \[Hz\]; one each control step when absent.
+    pub rate: Option<f64>,
+}
+
+impl Camera {
+    /// A camera of a vertical field of view \[rad\] with square pixels, its principal point in the middle.
+    pub fn new(name: &str, body: usize, pose: Pose, size: [u32; 2], fov_y: f64) -> Self {
+        let focal = 0.5 * f64::from(size[1]) / (0.5 * fov_y).tan();
+        Self {
+            name: name.to_owned(),
+            body,
+            pose,
+            size,
+            focal: [focal; 2],
+            center: size.map(|n| 0.5 * f64::from(n)),
+            near: 0.01,
+            far: 100.0,
+            channels: vec![Channel::Rgb],
+            rate: None,
+        }
+    }
+
+    /// The same view in an image of another size: it keeps its height, and shows more or less at the sides.
+    #[must_use]
+    pub fn resized(mut self, size: [u32; 2]) -> Self {
+        let scale = f64::from(size[1]) / f64::from(self.size[1]);
+        let [old_width, new_width] = [self.size[0], size[0]].map(f64::from);
+        self.focal = self.focal.map(|f| f * scale);
+        self.center[0] = 0.5 * new_width + scale * (self.center[0] - 0.5 * old_width);
+        self.center[1] *= scale;
+        self.size = size;
+        self
+    }
+
+    /// Vertical field of view \[rad\].
+    pub fn fov_y(&self) -> f64 {
+        2.0 * (0.5 * f64::from(self.size[1]) / self.focal[1]).atan()
+    }
+}
+
+/// The rotation of a camera that looks along `forward` with `up` upwards in its image, OpenCV axes; straight along `up`
+/// it has x upwards instead.
+pub fn looking_along(forward: DVec3, up: DVec3) -> DQuat {
+    let z = forward.try_normalize().unwrap_or(DVec3::X);
+    let x = [up, DVec3::X, DVec3::Y].into_iter().find_map(|up| sideways(z, up)).unwrap_or(DVec3::X);
+    DQuat::from_mat3(&DMat3::from_cols(x, z.cross(x), z)).normalize()
+}
+
+/// Rightwards for somebody who looks along `forward`, if `up` is not along it too.
+fn sideways(forward: DVec3, up: DVec3) -> Option<DVec3> {
+    let right = forward.cross(up);
+    (right.length() > 1e-9).then(|| right.normalize())
+}
+
+/// What a camera gives. Images are `[channels, height, width]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// Colour, 8 bits of each of R, G, B and A = 255, sRGB; one packed number a pixel.
+    Rgb,
+    /// The same colour as three numbers in [0, 1].
+    RgbFloat,
+    /// Distance along the optical axis \[m\].
+    Depth,
+    /// Distance along the pixel's ray \[m\].
+    Distance,
+    /// Index of the geom, -1 where there is none.
+    Segmentation,
+    /// Index of the body, -1 where there is none.
+    Link,
+    /// 0 for ground and walls, 1 for robots, 2 for things; -1 where there is none.
+    Class,
+    /// Unit normal of the surface in the world, towards the camera; 0 where there is none.
+    Normals,
+}
+
+impl Channel {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Rgb,
+        Self::RgbFloat,
+        Self::Depth,
+        Self::Distance,
+        Self::Segmentation,
+        Self::Link,
+        Self::Class,
+        Self::Normals,
+    ];
+
+    /// Numbers of a pixel.
+    pub fn count(self) -> usize {
+        match self {
+            Self::RgbFloat | Self::Normals => 3,
+            _ => 1,
+        }
+    }
+
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rgb => "rgb",
+            Self::RgbFloat => "rgb_float",
+            Self::Depth => "depth",
+            Self::Distance => "distance",
+            Self::Segmentation => "segmentation",
+            Self::Link => "link",
+            Self::Class => "class",
+            Self::Normals => "normals",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_camera_that_looks_north_has_east_at_its_right() {
+        let rotation = looking_along(DVec3::Y, DVec3::Z);
+        assert!((rotation * DVec3::X).distance(DVec3::X) < 1e-12);
+        assert!((rotation * DVec3::Y).distance(-DVec3::Z) < 1e-12);
+        assert!((rotation * DVec3::Z).distance(DVec3::Y) < 1e-12);
+        let down = looking_along(DVec3::NEG_Z, DVec3::Z);
+        assert!((down * DVec3::Y).distance(-DVec3::X) < 1e-12);
+    }
+
+    #[test]
+    fn resizing_keeps_the_field_of_view() {
+        let camera = Camera::new("c", 0, Pose::IDENTITY, [64, 48], 0.8);
+        assert!((camera.fov_y() - 0.8).abs() < 1e-12);
+        let larger = camera.resized([320, 96]);
+        assert!((larger.fov_y() - 0.8).abs() < 1e-12);
+        assert_eq!((larger.center, larger.size), ([160.0, 48.0], [320, 96]));
+    }
+}
