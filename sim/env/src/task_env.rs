@@ -54,8 +54,12 @@ struct ReplayTo {
     folder: Option<PathBuf>,
     info: ReplayInfo,
     sizes: [usize; 3],
+    written: usize,
     lost: Vec<String>,
 }
+
+/// Replay files that are written at most: a scene that breaks all the time must not fill the disk.
+const MAX_REPLAYS: usize = 100;
 
 /// `num_envs` copies of a task that step together: a [`Simulation`] with the task's systems in its schedule.
 pub struct TaskEnv {
@@ -228,6 +232,13 @@ fn judge(
     watch.lap("terms");
     let Some(folder) = to.folder.clone() else { return };
     for (env, breakage) in broke {
+        if to.written == MAX_REPLAYS {
+            to.lost.push(format!("{MAX_REPLAYS} replays are in {}; no more are written", folder.display()));
+        }
+        to.written += 1;
+        if to.written > MAX_REPLAYS {
+            continue;
+        }
         let path = folder.join(format!("{}.safetensors", episodes.episode_name(env)));
         let info = ReplayInfo {
             env: u64::from(episodes.first_env) + env as u64,
@@ -270,6 +281,7 @@ fn replay_to(task: &TaskSpec, scene: &Scene, options: &EnvOptions) -> ReplayTo {
             ..ReplayInfo::default()
         },
         sizes: [model.num_qpos(), model.num_dofs(), model.actuators.len()],
+        written: 0,
         lost: Vec::new(),
     }
 }

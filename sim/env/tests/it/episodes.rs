@@ -1,8 +1,9 @@
 //! Episodes: how they end, start again, repeat, break, and survive a snapshot.
 
 use keiko_env::{EnvOptions, StepOutput, TaskEnv, VecEnv};
-use keiko_world::Field;
 use keiko_world::replay::read_replay;
+use keiko_world::schedule::Physics;
+use keiko_world::{BatchState, EngineChoice, EnvParameters, Executor, Field};
 
 use crate::common::{actions, env, options, roll, scene};
 
@@ -199,6 +200,110 @@ fn a_broken_environment_is_reset_counted_and_recorded_and_the_others_go_on() {
     let scene = keiko_model::TaskSpec::parse(&replay.info.scene, &file, &[])
         .unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(scene.name, "walk");
+}
+
+/// Breaks environment 1 of `env` from inside.
+type Inject = fn(&mut TaskEnv);
+
+fn physics(env: &mut TaskEnv, change: impl FnOnce(&mut dyn Executor, &mut BatchState)) {
+    let world = &mut env.simulation_mut().world;
+    let mut state = world.resource::<BatchState>().clone();
+    change(&mut *world.resource_mut::<Physics>().0, &mut state);
+    *world.resource_mut::<BatchState>() = state;
+}
+
+fn kick(env: &mut TaskEnv, row: usize, speed: f32) {
+    physics(env, |physics, state| {
+        let mut delta = Field::zeros(state.qvel.num_rows(), 3);
+        delta.set(row, 1, speed);
+        physics.add_velocity(&[false, true, false], &delta, state);
+    });
+}
+
+#[test]
+fn what_breaks_in_the_physics_is_named_recorded_and_reset_and_the_others_go_on() {
+    let wrench: Inject = |env| {
+        physics(env, |physics, state| {
+            let mut wrench = Field::zeros(2 * state.body_position.num_rows(), 3);
+            wrench.set(8, 1, f32::INFINITY);
+            physics.set_wrench(&[false, true, false], &wrench);
+        });
+    };
+    let force: Inject = |env| {
+        physics(env, |physics, state| {
+            let mut wrench = Field::zeros(2 * state.body_position.num_rows(), 3);
+            wrench.set(8, 1, 1e6);
+            physics.set_wrench(&[false, true, false], &wrench);
+        });
+    };
+    let mass: Inject = |env| {
+        let world = &mut env.simulation_mut().world;
+        let state = world.resource::<BatchState>().clone();
+        let mut parameters = world.resource::<EnvParameters>().clone();
+        parameters.mass_scale.set(1, 1, f32::NAN);
+        physics(env, |physics, rows| {
+            physics.reset(&[false, true, false], &state.qpos, &state.qvel, &parameters, rows);
+        });
+    };
+    let cases: [(&str, Inject, &str); 6] = [
+        ("speed", |env| kick(env, 3, f32::NAN), "NonFinite"),
+        ("joint", |env| kick(env, 9, f32::INFINITY), "NonFinite"),
+        ("fast", |env| kick(env, 0, 5e3), "Diverged"),
+        ("wrench", wrench, "NonFinite"),
+        ("force", force, "Diverged"),
+        ("mass", mass, "NonFinite"),
+    ];
+    for (name, inject, cause) in cases {
+        let folder = std::env::temp_dir().join(format!("keiko-inject-{name}-{}", std::process::id()));
+        let options = EnvOptions {
+            replay_dir: Some(folder.clone()),
+            physics: Some(EngineChoice::Lanes),
+            ..options(3, 6)
+        };
+        let mut env = env("walk", &[], &options);
+        let mut clean = crate::common::env("walk", &[], &options);
+        for step in 0..12 {
+            let action = actions(&env, step, 0);
+            clean.step(&action);
+            if step == 6 {
+                inject(&mut env);
+            }
+            env.step(&action);
+            let (output, expected) = (env.output(), clean.output());
+            assert_eq!(output.invalid, [false, step == 6, false], "{name}, step {step}");
+            let fields = output.observations.iter().chain(&output.final_observations);
+            assert!(fields.flat_map(|f| f.as_slice()).all(|x| x.is_finite()), "{name}, step {step}");
+            for i in [0, 2] {
+                assert!(
+                    trace(std::slice::from_ref(output), i) == trace(std::slice::from_ref(expected), i),
+                    "{name}: environment {i} at step {step}"
+                );
+            }
+        }
+        assert_eq!((env.num_faults(), clean.num_faults()), (1, 0), "{name}");
+        assert_eq!(env.state().steps[1], 5 * 4, "{name}: five control steps since the reset");
+        let file = folder.join("fault-env1-episode1-step7.safetensors");
+        let replay = read_replay(&file).unwrap_or_else(|error| panic!("{name}: {error}"));
+        std::fs::remove_dir_all(&folder).expect("was written");
+        assert_eq!((replay.info.cause.as_str(), replay.info.env), (cause, 1), "{name}");
+        let numbers = replay.qpos.iter().chain(&replay.qvel).chain(&replay.ctrl);
+        assert!(replay.num_steps > 0 && numbers.clone().all(|x| x.is_finite()), "{name}");
+    }
+}
+
+#[test]
+fn a_scene_that_breaks_all_the_time_does_not_fill_the_disk() {
+    let folder = std::env::temp_dir().join(format!("keiko-storm-{}", std::process::id()));
+    let options = EnvOptions { replay_dir: Some(folder.clone()), ..options(40, 1) };
+    let mut env = env("cartpole", &[], &options);
+    for _ in 0..4 {
+        env.step(&Field::filled(1, 40, f32::NAN));
+    }
+    assert_eq!(env.faults().action, 160);
+    let files = std::fs::read_dir(&folder).expect("was written").count();
+    std::fs::remove_dir_all(&folder).expect("was written");
+    assert_eq!(files, 100);
+    assert!(matches!(env.lost_replays(), [text] if text.contains("no more are written")), "{files}");
 }
 
 #[test]
