@@ -159,6 +159,14 @@ impl Binder<'_> {
         Err(self.spec.source.unknown(path, "sensor", name, names))
     }
 
+    /// Rows of the sensors that a term reads, which the scene made for it.
+    pub fn term_sensors(&self, path: &str) -> Vec<usize> {
+        let sensors = &self.scene.model.sensors;
+        let first = |index: usize| sensors[..index].iter().map(|sensor| sensor.kind.size()).sum::<usize>();
+        let chosen = self.scene.term_sensors.get(path).into_iter().flatten();
+        chosen.flat_map(|&index| first(index)..first(index) + sensors[index].kind.size()).collect()
+    }
+
     /// Index of a command.
     pub fn command(&self, name: &str, path: &str) -> Result<usize> {
         self.spec

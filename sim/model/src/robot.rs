@@ -429,6 +429,79 @@ pub enum SensorKind {
     Touch(usize),
     /// Net contact force on a body, world frame; 3 numbers \[N\].
     ContactForce(usize),
+    /// Sum of the forces of actuators on a scalar joint, gears included, of tendons that pull it too and within the joint's
+    /// limit on effort; 1 number \[N·m or N\].
+    JointActuatorForce(usize),
+    /// Generalised force on a scalar joint of all that is at work in it and on it but weight, external wrenches and inertia:
+    /// actuators, springs, damping, friction, limits, contacts and other constraints. It is what `M q̈ + c` asks for, with
+    /// the bias force `c` of gravity, Coriolis and centrifugal forces; 1 number \[N·m or N\].
+    JointForce(usize),
+    /// What contacts do to something; 6 numbers: force \[N\], then torque about the origin of the frame \[N·m\], both in the
+    /// axes of the frame.
+    ContactWrench {
+        /// What they act on.
+        on: ContactSide,
+        /// What they are with; anything when absent.
+        with: Option<ContactSide>,
+        /// The frame, or the world's.
+        frame: Option<FrameRef>,
+    },
+    /// Distance along a ray to the nearest shape; 1 number \[m\]. The ray passes through the shapes of its own body, and
+    /// through what is invisible.
+    RayDistance {
+        /// Where it starts.
+        frame: FrameRef,
+        /// Its direction in the frame, of length 1.
+        axis: DVec3,
+        /// How far it sees, which is what it reads where there is nothing; when absent it sees all and reads -1 (MuJoCo).
+        reach: Option<f64>,
+    },
+    /// How far the ground is below the origin of a body, under the points of a grid; [`HeightScan::size`] numbers \[m\].
+    HeightScan(HeightScan),
+}
+
+/// A grid of rays straight down around a body. The grid's x axis is the body's, turned into the horizontal. Rays meet what
+/// collides and is not carried by what carries the body: not the robot itself.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeightScan {
+    /// The body.
+    pub body: usize,
+    /// Points along the grid's x and y axis. Values go along x first, from least x and least y on.
+    pub counts: [usize; 2],
+    /// Distance of neighbours along x and y \[m\].
+    pub spacing: [f64; 2],
+    /// Where the grid's middle is, from the body's origin along the grid's axes \[m\].
+    pub offset: [f64; 2],
+    /// How far above the body's origin the rays start \[m\]; what is higher is not seen.
+    pub above: f64,
+    /// The most that is read, also where there is no ground \[m\].
+    pub reach: f64,
+}
+
+impl HeightScan {
+    /// Numbers that it gives.
+    pub fn size(&self) -> usize {
+        self.counts[0] * self.counts[1]
+    }
+}
+
+/// One of two things that touch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ContactSide {
+    /// All shapes of a body.
+    Body(usize),
+    /// One shape.
+    Geom(usize),
+}
+
+impl ContactSide {
+    /// Whether a geom of the model belongs to it.
+    pub fn holds(self, model: &RobotModel, geom: usize) -> bool {
+        match self {
+            Self::Body(body) => model.geoms[geom].body == body,
+            Self::Geom(g) => g == geom,
+        }
+    }
 }
 
 impl SensorKind {
@@ -440,8 +513,13 @@ impl SensorKind {
             | Self::TendonPosition(_)
             | Self::TendonVelocity(_)
             | Self::ActuatorForce(_)
+            | Self::JointActuatorForce(_)
+            | Self::JointForce(_)
+            | Self::RayDistance { .. }
             | Self::Touch(_) => 1,
             Self::FrameOrientation(..) => 4,
+            Self::ContactWrench { .. } => 6,
+            Self::HeightScan(scan) => scan.size(),
             _ => 3,
         }
     }

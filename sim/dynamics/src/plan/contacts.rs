@@ -69,6 +69,8 @@ pub(super) struct Contacts {
     pub items: Vec<ItemRecord>,
     /// How many of them are contacts.
     pub num_contacts: usize,
+    /// Where the numbers of each geom in contacts are, by index into the model's geoms.
+    pub data_of: Vec<Option<usize>>,
     /// Pair of each contact, for messages and sensors: indices into the model's geoms.
     pub geoms_of: Vec<[usize; 2]>,
 }
@@ -92,7 +94,9 @@ pub(super) fn add(
     let used: Vec<usize> =
         (0..model.geoms.len()).filter(|&g| found.iter().any(|p| p.a == g || p.b == g)).collect();
     let record_of = |g: usize| used.binary_search(&g).unwrap_or(0);
-    let geoms = add_geoms(tables, model, links, &used)?;
+    let (geoms, data) = add_geoms(tables, model, links, &used)?;
+    let mut data_of = vec![None; model.geoms.len()];
+    used.iter().zip(data).for_each(|(&g, data)| data_of[g] = Some(data));
 
     let (mut records, mut routines, mut items, mut geoms_of) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -126,7 +130,7 @@ pub(super) fn add(
     }
     let num_contacts = items.len();
     add_torsion(memory, state, &found, &classes, &mut items);
-    Ok(Contacts { geoms, pairs: tables.add(&records), routines, items, num_contacts, geoms_of })
+    Ok(Contacts { geoms, pairs: tables.add(&records), routines, items, num_contacts, geoms_of, data_of })
 }
 
 /// One row of torsional friction for each contact of dimension 4 or more.
@@ -223,13 +227,14 @@ fn add_geoms(
     model: &RobotModel,
     links: &Links,
     used: &[usize],
-) -> Result<Table, BuildError> {
-    let mut records = Vec::new();
+) -> Result<(Table, Vec<usize>), BuildError> {
+    let (mut records, mut starts) = (Vec::new(), Vec::new());
     for &g in used {
         let geom = &model.geoms[g];
         let pose = links.from_body[geom.body].compose(geom.pose);
         let link = links.of_body[geom.body];
         let (data, count, columns, size) = shape_data(tables, model, geom)?;
+        starts.push(data);
         let mut reals = [0.0; 16];
         reals[..3].copy_from_slice(&pose.position.to_array());
         reals[geom::ROTATION..12].copy_from_slice(&rows(DMat3::from_quat(pose.rotation)));
@@ -238,7 +243,7 @@ fn add_geoms(
         let terrain = usize::from(is_terrain(links, geom));
         records.push(([link, links.links[link].tree, data, count, columns, terrain], reals));
     }
-    Ok(tables.add(&records))
+    Ok((tables.add(&records), starts))
 }
 
 /// Whether a geom is a height field that is fixed to the world.
@@ -246,13 +251,9 @@ pub(super) fn is_terrain(links: &Links, geom: &Geom) -> bool {
     matches!(geom.shape, Shape::HeightField { .. }) && links.of_body[geom.body] == 0
 }
 
-/// Where the shape's own numbers are, how many, columns, and its three sizes.
-fn shape_data(
-    tables: &mut Tables,
-    model: &RobotModel,
-    geom: &Geom,
-) -> Result<(usize, usize, usize, [f64; 3]), BuildError> {
-    let size = match geom.shape {
+/// The three sizes of a shape.
+pub(super) fn shape_numbers(model: &RobotModel, geom: &Geom) -> [f64; 3] {
+    match geom.shape {
         Shape::Plane { .. } | Shape::Mesh { .. } => [0.0; 3],
         Shape::Sphere { radius } => [radius, 0.0, 0.0],
         Shape::Capsule { radius, half_length } | Shape::Cylinder { radius, half_length } => {
@@ -264,7 +265,16 @@ fn shape_data(
             let field = &model.height_fields[height_field];
             [field.half_size[0], field.half_size[1], field.base]
         }
-    };
+    }
+}
+
+/// Where the shape's own numbers are, how many, columns, and its three sizes.
+fn shape_data(
+    tables: &mut Tables,
+    model: &RobotModel,
+    geom: &Geom,
+) -> Result<(usize, usize, usize, [f64; 3]), BuildError> {
+    let size = shape_numbers(model, geom);
     let refused = |feature: String| BuildError { element: format!("geom `{}`", geom.name), feature };
     let start = tables.reals.len();
     Ok(match geom.shape {

@@ -11,6 +11,7 @@ mod notes;
 mod options;
 mod pairs;
 mod parameters;
+mod rays;
 mod sensors;
 mod springs;
 mod table;
@@ -29,6 +30,7 @@ pub use options::{Law, StepOptions};
 pub use pairs::{ContactParameters, Pair, pairs};
 pub use parameters::Parameters;
 pub(crate) use parameters::link_wrenches;
+pub use rays::{RayTables, scanner, target};
 pub use sensors::sensor;
 pub use springs::spring;
 pub use table::{Places, Table, Tables};
@@ -89,6 +91,12 @@ pub struct Plan {
     pub sensors: Table,
     /// How many of them are accelerometers.
     pub num_accelerometers: usize,
+    /// How many of them sum the wrenches of contacts.
+    pub num_wrenches: usize,
+    /// Whether any of them asks for the force on a joint.
+    pub strains: bool,
+    /// What sensors see by rays.
+    pub rays: RayTables,
     /// What the step leaves out or approximates: element, and what of it.
     pub notes: Vec<(String, String)>,
     /// Geoms of the model that each contact is between.
@@ -136,6 +144,17 @@ pub struct Plan {
     pub touch: usize,
     /// Numbers of [`Plan::touch`].
     pub touch_len: usize,
+    /// Work: sums over substeps of the impulses and angular impulses of contacts, in the frames of the sensors that ask for
+    /// them `[6 wrenches]`.
+    pub wrench: usize,
+    /// Work: sum over substeps of the impulse on each degree of freedom but those of the bias force and of external
+    /// wrenches `[nv]`, where a sensor asks for it.
+    pub strain: usize,
+    /// Work: sum over substeps of the force of actuators on each degree of freedom `[nv]`, where a sensor asks for it.
+    pub drive_sum: usize,
+    /// Work: mass matrix, external and bias force, and velocity of the start of the substep, where a sensor asks for the
+    /// force on a joint: as [`Plan::mass`], `[nv]`, `[nv]`.
+    pub kept: usize,
     /// Work: velocities of the accelerometers when the last physics step began `[3 accelerometers]`.
     pub remembered: usize,
     /// Work: `world_from_link` rotations `[9 links]`.
@@ -235,6 +254,8 @@ impl Plan {
         let activation = state.take(filters);
         let impulses = state.0;
         let contacts = contacts::add(&mut tables, &mut rows, &mut state, model, &links, &options)?;
+        let data_of = contacts.data_of;
+        let rays = rays::add(&mut tables, model, &links, &|geom| data_of[geom])?;
         let (num_contacts, num_touches) = (contacts.num_contacts, contacts.items.len());
         let mut items = contacts.items;
         let ties = ties::add(&mut tables, &mut rows, &mut state, model, &links, &options, &mut items);
@@ -258,6 +279,9 @@ impl Plan {
             routines: contacts.routines,
             sensors: Table::default(),
             num_accelerometers: sensors::num_accelerometers(model),
+            num_wrenches: sensors::num_wrenches(model),
+            strains: sensors::strains(model),
+            rays,
             springs: tables.add(&springs::records(model)),
             items: Table::default(),
             num_contacts,
@@ -285,6 +309,10 @@ impl Plan {
             contact_impulse: memory.take(3 * nb),
             touch_len: if sensors::feels(model) { nb } else { 0 },
             touch: 0,
+            wrench: 0,
+            strain: 0,
+            drive_sum: 0,
+            kept: 0,
             remembered: 0,
             rotation: memory.take(9 * nl),
             position: memory.take(3 * nl),
@@ -327,7 +355,20 @@ impl Plan {
         };
         plan.touch = memory.take(plan.touch_len);
         plan.remembered = memory.take(3 * plan.num_accelerometers);
+        plan.wrench = memory.take(6 * plan.num_wrenches);
+        let strained = if plan.strains { nv } else { 0 };
+        plan.strain = memory.take(strained);
+        plan.drive_sum = memory.take(strained);
+        plan.kept = memory.take(if plan.strains { mass_len + 2 * nv } else { 0 });
+        let torsions: Vec<usize> =
+            items[num_contacts..num_touches].iter().map(|(ints, _)| ints[item::EXTRA]).collect();
         let from = sensors::Sources {
+            drive_sum: plan.drive_sum,
+            strain: plan.strain,
+            wrench: plan.wrench,
+            substeps: options.decimation * options.substeps,
+            contact_geoms: &plan.contact_geoms,
+            torsions: &torsions,
             qpos,
             qvel,
             actuator_force: plan.actuator_force,
@@ -335,7 +376,7 @@ impl Plan {
             touch: plan.touch,
             time: options.timestep * options.decimation as f64,
         };
-        plan.sensors = sensors::add(&mut tables, model, &links, &from);
+        plan.sensors = sensors::add(&mut tables, model, &links, &from, &rays);
         let first_row = memory.take(rows.0);
         for (ints, _) in &mut items {
             ints[item::ROWS] += first_row;

@@ -1,6 +1,6 @@
 //! What the step leaves out or approximates, for whoever prints it.
 
-use keiko_model::robot::{Geom, RobotModel, Softness};
+use keiko_model::robot::{Geom, RobotModel, Shape, Softness};
 
 use super::options::{Law, StepOptions};
 
@@ -26,6 +26,12 @@ pub(super) fn notes(model: &RobotModel, options: &StepOptions) -> Vec<(String, S
         }
         for equality in model.equalities.iter().filter(|e| e.active && !power_is_known(&e.softness)) {
             out.push((format!("equality `{}`", equality.name), POWER.to_owned()));
+        }
+    }
+    if super::rays::sees(model) {
+        for geom in model.geoms.iter().filter(|geom| matches!(geom.shape, Shape::Mesh { .. })) {
+            let text = "rays of sensors meet its convex hull, or pass through if it has no volume";
+            out.push((format!("geom `{}`", geom.name), text.to_owned()));
         }
     }
     for body in model.bodies.iter().filter(|b| b.mocap) {

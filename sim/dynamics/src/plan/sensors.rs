@@ -2,9 +2,10 @@
 
 use glam::{DMat3, DVec3};
 use keiko_model::Pose;
-use keiko_model::robot::{FrameRef, RobotModel, SensorKind};
+use keiko_model::robot::{ContactSide, FrameRef, RobotModel, Sensor, SensorKind};
 
 use super::links::Links;
+use super::rays::RayTables;
 use super::table::{Table, Tables};
 use super::tree::{UNLIMITED, rows};
 
@@ -16,7 +17,7 @@ pub mod sensor {
     pub const OUT: usize = 1;
     /// Integer: how many values it has.
     pub const NUM_VALUES: usize = 2;
-    /// Integer: what is copied, the tendon, or the place of the accelerometer's velocity.
+    /// Integer: what is copied, the tendon, the place of the accelerometer's velocity, or the record of the rays.
     pub const SOURCE: usize = 3;
     /// Integer: link of its frame.
     pub const LINK: usize = 4;
@@ -26,6 +27,11 @@ pub mod sensor {
     pub const BASE_LINK: usize = 6;
     /// Integer: tree of the frame that it is told in.
     pub const BASE_TREE: usize = 7;
+    /// Integer: list of the contacts and torsional frictions whose wrenches are summed, four each: the constraint, its
+    /// contact, 1 where the sensor's side is the second, and the tree from whose origin the contact's place is told.
+    pub const LIST: usize = 8;
+    /// Integer: how many there are.
+    pub const LIST_LEN: usize = 9;
     /// Number: `link_from_frame` position, 3.
     pub const POSITION: usize = 0;
     /// Number: `link_from_frame` rotation, 9.
@@ -65,22 +71,33 @@ pub mod sensor {
     pub const VELOCIMETER: usize = 10;
     /// Acceleration less gravity in its own axes.
     pub const ACCELEROMETER: usize = 11;
+    /// Force and torque of contacts.
+    pub const WRENCH: usize = 12;
+    /// Distances along rays.
+    pub const RAYS: usize = 13;
 
     /// Integers of a record.
-    pub const NUM_INTS: usize = 8;
+    pub const NUM_INTS: usize = 10;
     /// Numbers of a record.
     pub const NUM_REALS: usize = 29;
 }
 
 /// Where the numbers that sensors copy are in memory.
-pub(super) struct Sources {
+pub(super) struct Sources<'a> {
     pub qpos: usize,
     pub qvel: usize,
     pub actuator_force: usize,
     pub contact_force: usize,
     pub touch: usize,
-    /// Length of a control step \[s\].
+    pub drive_sum: usize,
+    pub strain: usize,
+    pub wrench: usize,
+    /// Length of a control step \[s\], and its substeps.
     pub time: f64,
+    pub substeps: usize,
+    /// Geoms of each contact, and the contact of each torsional friction behind them.
+    pub contact_geoms: &'a [[usize; 2]],
+    pub torsions: &'a [usize],
 }
 
 /// Whether any sensor feels touch.
@@ -93,8 +110,27 @@ pub(super) fn num_accelerometers(model: &RobotModel) -> usize {
     model.sensors.iter().filter(|s| matches!(s.kind, SensorKind::Accelerometer(_))).count()
 }
 
-pub(super) fn add(tables: &mut Tables, model: &RobotModel, links: &Links, from: &Sources) -> Table {
-    let (mut out, mut accelerometers) = (0, 0);
+/// Whether any sensor asks for the force on a joint.
+pub(super) fn strains(model: &RobotModel) -> bool {
+    let of_joint =
+        |s: &Sensor| matches!(s.kind, SensorKind::JointForce(_) | SensorKind::JointActuatorForce(_));
+    model.sensors.iter().any(of_joint)
+}
+
+/// How many sensors sum the wrenches of contacts.
+pub(super) fn num_wrenches(model: &RobotModel) -> usize {
+    model.sensors.iter().filter(|s| matches!(s.kind, SensorKind::ContactWrench { .. })).count()
+}
+
+/// The sensors, in model order.
+pub(super) fn add(
+    tables: &mut Tables,
+    model: &RobotModel,
+    links: &Links,
+    from: &Sources<'_>,
+    rays: &RayTables,
+) -> Table {
+    let (mut out, mut accelerometers, mut wrenches, mut scanners) = (0, 0, 0, 0);
     let mut records = Vec::new();
     for of in &model.sensors {
         let mut record = record(model, links, from, &of.kind);
@@ -104,17 +140,52 @@ pub(super) fn add(tables: &mut Tables, model: &RobotModel, links: &Links, from: 
             record.0[sensor::SOURCE] = accelerometers;
             accelerometers += 1;
         }
+        if let SensorKind::ContactWrench { on, with, .. } = of.kind {
+            let list = contacts_of(model, links, from, on, with);
+            record.0[sensor::SOURCE] = from.wrench + 6 * wrenches;
+            record.0[sensor::LIST_LEN] = list.len();
+            record.0[sensor::LIST] = tables.add_list(list.into_iter().flatten());
+            wrenches += 1;
+        }
+        if record.0[sensor::KIND] == sensor::RAYS {
+            record.0[sensor::SOURCE] = scanners;
+            scanners += 1;
+        }
         let unlimited = of.cutoff <= 0.0 || matches!(of.kind, SensorKind::FrameOrientation(..));
         record.1[sensor::CUTOFF] = if unlimited { UNLIMITED } else { of.cutoff };
         out += of.kind.size();
         records.push(record);
     }
+    debug_assert_eq!(scanners, rays.scanners.len);
     tables.add(&records)
+}
+
+/// What a wrench is summed over; see [`sensor::LIST`].
+fn contacts_of(
+    model: &RobotModel,
+    links: &Links,
+    from: &Sources<'_>,
+    on: ContactSide,
+    with: Option<ContactSide>,
+) -> Vec<[usize; 4]> {
+    let tree = |geom: usize| links.links[links.of_body[model.geoms[geom].body]].tree;
+    let mut out = Vec::new();
+    let items = (0..from.contact_geoms.len()).chain(from.torsions.iter().copied());
+    for (item, contact) in items.enumerate() {
+        let geoms = from.contact_geoms[contact];
+        let frame = if tree(geoms[0]) == 0 { tree(geoms[1]) } else { tree(geoms[0]) };
+        for (place, (this, other)) in [(geoms[0], geoms[1]), (geoms[1], geoms[0])].into_iter().enumerate() {
+            if on.holds(model, this) && with.is_none_or(|with| with.holds(model, other)) {
+                out.push([item, contact, place, frame]);
+            }
+        }
+    }
+    out
 }
 
 type Record = ([usize; sensor::NUM_INTS], [f64; sensor::NUM_REALS]);
 
-fn record(model: &RobotModel, links: &Links, from: &Sources, kind: &SensorKind) -> Record {
+fn record(model: &RobotModel, links: &Links, from: &Sources<'_>, kind: &SensorKind) -> Record {
     use SensorKind as S;
     let frame = |kind, frame: FrameRef, base: Option<FrameRef>| framed(model, links, kind, frame, base);
     match *kind {
@@ -124,6 +195,22 @@ fn record(model: &RobotModel, links: &Links, from: &Sources, kind: &SensorKind) 
         S::TendonVelocity(t) => copied(sensor::TENDON_SPEED, t, 1.0),
         S::ActuatorForce(a) => copied(sensor::COPY, from.actuator_force + a, 1.0),
         S::ContactForce(body) => copied(sensor::COPY3, from.contact_force + 3 * body, 1.0),
+        S::JointActuatorForce(j) => {
+            let scale = 1.0 / from.substeps as f64;
+            copied(sensor::COPY, from.drive_sum + model.joints[j].dof_index, scale)
+        }
+        S::JointForce(j) => copied(sensor::COPY, from.strain + model.joints[j].dof_index, 1.0 / from.time),
+        S::ContactWrench { frame: of, .. } => {
+            let mut record = frame(sensor::WRENCH, of.unwrap_or(FrameRef::Body(0)), None);
+            record.1[sensor::SCALE] = 1.0 / from.time;
+            record
+        }
+        S::RayDistance { frame: of, axis, .. } => {
+            let mut record = frame(sensor::RAYS, of, None);
+            record.1[sensor::AXIS..sensor::AXIS + 3].copy_from_slice(&axis.to_array());
+            record
+        }
+        S::HeightScan(scan) => frame(sensor::RAYS, FrameRef::Body(scan.body), None),
         S::Touch(site) => copied(sensor::COPY, from.touch + model.sites[site].body, 1.0 / from.time),
         S::FramePosition(f, base) => frame(sensor::PLACE, f, base),
         S::FrameOrientation(f, base) => frame(sensor::ORIENTATION, f, base),

@@ -7,11 +7,13 @@ mod factor;
 mod integrate;
 mod kinematics;
 mod meshes;
+mod rays;
 mod report;
 mod rows;
 mod sense;
 mod solve;
 mod springs;
+mod strain;
 mod ties;
 
 pub use actuate::Actuate;
@@ -22,10 +24,12 @@ pub use factor::Factor;
 pub use integrate::{Integrate, Settle};
 pub use kinematics::Kinematics;
 pub(crate) use meshes::needs_scratch;
+pub use rays::Rays;
 pub use report::Report;
 pub use rows::ContactRows;
-pub use sense::{Remember, Sense};
+pub use sense::{Remember, Sense, Wrenches};
 pub use solve::{Relax, Solve};
+pub use strain::{Keep, Strain};
 pub use ties::Ties;
 
 use crate::lane::Phase;
@@ -53,6 +57,15 @@ impl Phase for Begin {
         }
         if plan.num_contacts > 0 {
             m.call::<contact::Recall>(plan);
+        }
+        for w in m.range(0, 6 * plan.num_wrenches) {
+            m.set(w + plan.wrench, m.num(0.0));
+        }
+        if plan.strains {
+            for d in m.range(0, plan.dofs.len) {
+                m.set(d + plan.strain, m.num(0.0));
+                m.set(d + plan.drive_sum, m.num(0.0));
+            }
         }
     }
 }
@@ -101,10 +114,20 @@ impl Phase for ControlStep {
         m.call::<Kinematics>(plan);
         m.call::<Velocities>(plan);
         m.call::<Report>(plan);
-        if plan.sensors.len > 0 {
-            m.call::<Sense>(plan);
-        }
+        sense(plan, m);
     }
+}
+
+/// The sensors' rows, from everything that the step has left in memory.
+#[inline(always)]
+fn sense<M: Machine>(plan: &Plan, m: &mut M) {
+    if plan.sensors.len == 0 {
+        return;
+    }
+    if plan.rays.scanners.len > 0 {
+        m.call::<Rays>(plan);
+    }
+    m.call::<Sense>(plan);
 }
 
 /// Output rows from the state alone, with forces of zero and bodies that do not accelerate.
@@ -119,8 +142,8 @@ impl Phase for Observe {
         m.call::<Report>(plan);
         if plan.sensors.len > 0 {
             m.call::<Remember>(plan);
-            m.call::<Sense>(plan);
         }
+        sense(plan, m);
     }
 }
 
@@ -136,6 +159,9 @@ fn substep<M: Machine>(plan: &Plan, m: &mut M, k: M::Int) {
         }
     }
     m.call::<Inward>(plan);
+    if plan.strains {
+        m.call::<Keep>(plan);
+    }
     m.call::<Actuate>(plan);
     m.call::<Factor>(plan);
     if plan.items.len > 0 {
@@ -153,5 +179,11 @@ fn substep<M: Machine>(plan: &Plan, m: &mut M, k: M::Int) {
     }
     if plan.num_contacts > 0 {
         m.call::<Tally>(plan);
+    }
+    if plan.num_wrenches > 0 && plan.num_contacts > 0 {
+        m.call::<Wrenches>(plan);
+    }
+    if plan.strains {
+        m.call::<Strain>(plan);
     }
 }

@@ -3,8 +3,8 @@
 use super::actuate::tendon_state;
 use super::report::quaternion;
 use crate::lane::{Num, Phase};
-use crate::machine::Machine;
-use crate::plan::{Plan, sensor};
+use crate::machine::{Machine, Var};
+use crate::plan::{Plan, item, sensor};
 use crate::space::{Mat3, V3};
 
 /// Fills the sensors' rows; working memory must hold kinematics and velocities, and the forces of the report.
@@ -42,17 +42,68 @@ impl Phase for Remember {
     }
 }
 
+/// Adds the impulses of contacts to the sums of the sensors that ask for their wrench.
+pub struct Wrenches;
+
+impl Phase for Wrenches {
+    #[inline(always)]
+    fn run<M: Machine>(plan: &Plan, m: &mut M) {
+        for s in m.range(0, plan.sensors.len) {
+            let kind = m.int(plan.sensors.int(s, sensor::KIND));
+            if let Some(_then) = m.when(m.equal(kind, sensor::WRENCH)) {
+                let this = frame(plan, m, s);
+                let sum = m.int(plan.sensors.int(s, sensor::SOURCE));
+                let list = m.int(plan.sensors.int(s, sensor::LIST));
+                let len = m.int(plan.sensors.int(s, sensor::LIST_LEN));
+                for k in m.range(0, len) {
+                    add_wrench(plan, m, list + k * 4, sum, &this);
+                }
+            }
+        }
+    }
+}
+
+/// One contact, or the torsional friction of one.
+#[inline(always)]
+fn add_wrench<M: Machine>(plan: &Plan, m: &mut M, entry: M::Int, sum: M::Int, this: &Frame<M::Num>) {
+    let (i, contact) = (m.int(entry), m.int(entry + 1));
+    let mut sign = m.var(m.num(-1.0));
+    if let Some(_then) = m.when(m.equal(m.int(entry + 2), 1)) {
+        sign.set(m.num(1.0));
+    }
+    let at = contact * item::NUM_GEOMETRY + plan.contact;
+    let impulse = m.int(plan.items.int(i, item::IMPULSE));
+    let acts = m.num(0.5).lt(m.get(contact * item::NUM_WORKING + (plan.working + item::D_ACTIVE)));
+    // The normal of a contact that is not there may be anything.
+    let normal = V3::select(acts, m.get3(at + item::C_NORMAL), V3::unit(2));
+    let along = M::Num::select(acts, m.get(impulse), m.num(0.0)) * sign.get();
+    let (force, torque) = (this.axes.transpose_mul(normal * along), sum + 3);
+    if let Some(_then) = m.when(m.less(i, plan.num_contacts)) {
+        let (u, v) = normal.tangents();
+        let slide = v.mul_add(m.get(impulse + 2), u * m.get(impulse + 1)) * sign.get();
+        let push = force + this.axes.transpose_mul(V3::select(acts, slide, V3::zero()));
+        let place = V3::select(acts, m.get3(at + item::C_POSITION), V3::zero());
+        let tree = m.int(entry + 3);
+        let arm = (place - this.local) + (m.get3(tree * 3 + plan.origin) - this.origin);
+        m.set3(sum, m.get3(sum) + push);
+        m.set3(torque, m.get3(torque) + this.axes.transpose_mul(arm).cross(push));
+    }
+    if let Some(_then) = m.when(m.less(plan.num_contacts.into(), i + 1)) {
+        m.set3(torque, m.get3(torque) + force);
+    }
+}
+
 /// A frame: place from the origin of its tree, axes in the world, velocities.
-struct Frame<N> {
-    local: V3<N>,
-    origin: V3<N>,
-    axes: Mat3<N>,
+pub(super) struct Frame<N> {
+    pub local: V3<N>,
+    pub origin: V3<N>,
+    pub axes: Mat3<N>,
     linear: V3<N>,
     angular: V3<N>,
 }
 
 #[inline(always)]
-fn frame<M: Machine>(plan: &Plan, m: &M, s: M::Int) -> Frame<M::Num> {
+pub(super) fn frame<M: Machine>(plan: &Plan, m: &M, s: M::Int) -> Frame<M::Num> {
     let (link, tree) = (m.int(plan.sensors.int(s, sensor::LINK)), m.int(plan.sensors.int(s, sensor::TREE)));
     let position = m.real3(plan.sensors.real(s, sensor::POSITION));
     let rotation = m.real9(plan.sensors.real(s, sensor::ROTATION));
@@ -107,6 +158,11 @@ fn read<M: Machine>(plan: &Plan, m: &mut M, s: M::Int) {
     if let Some(_then) = m.when(m.equal(kind, sensor::TENDON_SPEED)) {
         let (_, speed) = tendon_state(plan, m, source);
         m.set(out, speed);
+    }
+    if let Some(_then) = m.when(m.equal(kind, sensor::WRENCH)) {
+        let scale = m.real(plan.sensors.real(s, sensor::SCALE));
+        m.set3(out, m.get3(source) * scale);
+        m.set3(out + 3, m.get3(source + 3) * scale);
     }
     if let Some(_then) = m.when(m.less(sensor::TENDON_SPEED.into(), kind)) {
         let this = frame(plan, m, s);

@@ -110,6 +110,15 @@ pub(crate) fn bind(
             let (start, size) = binder.sensor(sensor, &at("sensor"))?;
             rows(size, move |view, row, out| out.copy_from_slice(view.state.sensors.row(start + row)))
         }
+        Observation::JointTorque { .. }
+        | Observation::ContactWrench { .. }
+        | Observation::HeightScan { .. }
+        | Observation::RayDistance { .. } => {
+            let sources = binder.term_sensors(path);
+            rows(sources.len(), move |view, row, out| {
+                out.copy_from_slice(view.state.sensors.row(sources[row]));
+            })
+        }
         Observation::ContactForce { bodies } => {
             let bodies = binder.bodies(bodies, &at("bodies"))?;
             vectors(bodies.len(), move |view, index, env| view.contact_force(bodies[index], env))

@@ -7,5 +7,6 @@ mod episodes;
 mod gymnasium;
 mod randomize;
 mod registry;
+mod senses;
 mod terms;
 mod texts;

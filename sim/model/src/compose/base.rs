@@ -122,7 +122,11 @@ fn remap_joints(model: &mut RobotModel, map: impl Fn(usize) -> usize) {
         }
     }
     for sensor in &mut model.sensors {
-        if let SensorKind::JointPosition(joint) | SensorKind::JointVelocity(joint) = &mut sensor.kind {
+        if let SensorKind::JointPosition(joint)
+        | SensorKind::JointVelocity(joint)
+        | SensorKind::JointActuatorForce(joint)
+        | SensorKind::JointForce(joint) = &mut sensor.kind
+        {
             *joint = map(*joint);
         }
     }

@@ -4,6 +4,9 @@ mod actuators;
 mod base;
 mod end_effector;
 mod props;
+mod sensors;
+
+use std::collections::BTreeMap;
 
 use glam::{DQuat, DVec3};
 
@@ -32,6 +35,8 @@ pub struct Scene {
     pub num_robot_bodies: usize,
     /// The robot's own joints are `0..num_robot_joints`.
     pub num_robot_joints: usize,
+    /// Sensors of the model that observation terms read, by the terms' dotted paths (`observe.policy.feet`).
+    pub term_sensors: BTreeMap<String, Vec<usize>>,
 }
 
 impl Scene {
@@ -74,7 +79,17 @@ impl Scene {
         }
         model.name.clone_from(&spec.name);
         let base = base::base_body(&model, num_robot_bodies);
-        Ok(Self { model, default_qpos, default_ctrl, base, end_effector, num_robot_bodies, num_robot_joints })
+        let term_sensors = sensors::append(&mut model, spec, base, num_robot_joints)?;
+        Ok(Self {
+            model,
+            default_qpos,
+            default_ctrl,
+            base,
+            end_effector,
+            num_robot_bodies,
+            num_robot_joints,
+            term_sensors,
+        })
     }
 }
 

@@ -46,6 +46,14 @@ pub enum QuaternionOrder {
     Wxyz,
 }
 
+fn five() -> f64 {
+    5.0
+}
+
+fn along_z() -> [f64; 3] {
+    [0.0, 0.0, 1.0]
+}
+
 /// Something to observe. `base` is the robot's first body.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "term", rename_all = "snake_case")]
@@ -146,6 +154,61 @@ pub enum Observation {
         /// Which actuators.
         #[serde(default = "all")]
         actuators: Patterns,
+    },
+    /// Generalised force on scalar joints of all that is at work but weight, external wrenches and inertia: actuators,
+    /// springs, damping, friction, limits and contacts; mean over the control step \[N·m or N\]; one number a joint.
+    JointTorque {
+        /// Which joints.
+        #[serde(default = "all")]
+        joints: Patterns,
+    },
+    /// What contacts do to a body or geom, mean over the control step: force \[N\], then torque \[N·m\] about the frame's
+    /// origin, in the frame's axes; 6 numbers.
+    ContactWrench {
+        /// Body or geom that they act on.
+        on: String,
+        /// Body or geom that they are with; anything when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        with: Option<String>,
+        /// Site or body whose frame it is, or `world`; the body when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        frame: Option<String>,
+    },
+    /// How far the ground is below the origin of a body, under the points of a level grid that turns with its heading \[m\];
+    /// one number a point, along x first. The robot itself is not seen.
+    HeightScan {
+        /// Which body; the base when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        body: Option<String>,
+        /// Points along x and y.
+        #[schemars(inner(range(min = 1, max = 100)))]
+        counts: [u32; 2],
+        /// Distance of neighbours along x and y \[m\].
+        spacing: [f64; 2],
+        /// The grid's middle from the body's origin, along x and y \[m\].
+        #[serde(default)]
+        offset: [f64; 2],
+        /// How far above the body's origin the rays start \[m\].
+        #[serde(default = "one")]
+        #[schemars(range(min = 0.0))]
+        above: f64,
+        /// The most that is read \[m\].
+        #[serde(default = "five")]
+        #[schemars(extend("exclusiveMinimum" = 0))]
+        reach: f64,
+    },
+    /// Distance to the nearest shape along rays, one from each site or body \[m\]. A ray passes through the shapes of its own
+    /// body.
+    RayDistance {
+        /// Sites, or without any match bodies.
+        frames: Patterns,
+        /// Direction in the frame.
+        #[serde(default = "along_z")]
+        axis: [f64; 3],
+        /// How far a ray sees: what is read where there is nothing \[m\].
+        #[serde(default = "five")]
+        #[schemars(extend("exclusiveMinimum" = 0))]
+        reach: f64,
     },
     /// Share of the episode that is left, 1 to 0; 1 number.
     TimeLeft,

@@ -2,7 +2,7 @@
 
 use super::Check;
 use crate::inertia::check_solid;
-use crate::robot::{EqualityKind, FrameRef, SensorKind, Shape, Transmission};
+use crate::robot::{ContactSide, EqualityKind, FrameRef, SensorKind, Shape, Transmission};
 
 impl Check<'_> {
     pub(super) fn shapes(&mut self) {
@@ -148,9 +148,10 @@ impl Check<'_> {
             let name = &sensor.name;
             self.finite("sensor", name, "noise or cutoff", &[sensor.noise, sensor.cutoff]);
             match sensor.kind {
-                SensorKind::JointPosition(j) | SensorKind::JointVelocity(j) => {
-                    self.scalar_joint("sensor", name, j)
-                }
+                SensorKind::JointPosition(j)
+                | SensorKind::JointVelocity(j)
+                | SensorKind::JointActuatorForce(j)
+                | SensorKind::JointForce(j) => self.scalar_joint("sensor", name, j),
                 SensorKind::TendonPosition(i) | SensorKind::TendonVelocity(i) => {
                     self.index("sensor", name, "tendon", i, m.tendons.len());
                 }
@@ -171,11 +172,37 @@ impl Check<'_> {
                 | SensorKind::Touch(i) => {
                     self.index("sensor", name, "site", i, m.sites.len());
                 }
+                SensorKind::ContactWrench { on, with, frame } => {
+                    for side in [Some(on), with].into_iter().flatten() {
+                        self.contact_side(name, side);
+                    }
+                    if let Some(frame) = frame {
+                        self.frames(name, frame, None);
+                    }
+                }
+                SensorKind::RayDistance { frame, axis, reach } => {
+                    self.frames(name, frame, None);
+                    self.finite("sensor", name, "axis or reach", &axis.to_array());
+                    self.finite("sensor", name, "axis or reach", &[reach.unwrap_or(0.0)]);
+                }
+                SensorKind::HeightScan(scan) => {
+                    self.index("sensor", name, "body", scan.body, m.bodies.len());
+                    let numbers = [scan.spacing, scan.offset, [scan.above, scan.reach]];
+                    self.finite("sensor", name, "grid", numbers.as_flattened());
+                }
                 SensorKind::ContactForce(i) => {
                     self.index("sensor", name, "body", i, m.bodies.len());
                 }
             }
         }
+    }
+
+    fn contact_side(&mut self, name: &str, side: ContactSide) {
+        let m = self.model;
+        match side {
+            ContactSide::Body(i) => self.index("sensor", name, "body", i, m.bodies.len()),
+            ContactSide::Geom(i) => self.index("sensor", name, "geom", i, m.geoms.len()),
+        };
     }
 
     fn frames(&mut self, name: &str, frame: FrameRef, reference: Option<FrameRef>) {

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::drive::Drives;
 use super::environment::has_accelerometer;
+use super::eyes::Eyes;
 use super::links::{Link, Links, link_mass};
 use super::pairs::PairTable;
 use super::shapes::collision_shape;
@@ -108,6 +109,7 @@ pub(crate) struct Blueprint {
     pub trees: Vec<(bool, rp::MultibodyIndex)>,
     pub needs_hooks: bool,
     pub has_accelerometer: bool,
+    pub eyes: Eyes,
     /// Parameters that change nothing.
     plain: WorldParameters,
     /// The world at the reference configuration with them.
@@ -150,6 +152,7 @@ impl Blueprint {
             trees: Vec::new(),
             needs_hooks: pairs.needs_hooks(),
             has_accelerometer: has_accelerometer(model),
+            eyes: Eyes::new(model, &links),
             links,
             pairs,
             drives,

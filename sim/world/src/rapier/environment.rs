@@ -550,6 +550,8 @@ impl Environment {
             actuator_force: &row.actuator_force,
             contact_force: &row.contact_force,
             normal_force: &scratch.normal,
+            eyes: &blueprint.eyes,
+            terrain: vector(&self.origin.world.terrain),
         };
         readings.sense(model, &mut row.sensors);
     }

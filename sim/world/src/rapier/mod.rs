@@ -8,6 +8,7 @@ mod blueprint;
 mod drive;
 mod environment;
 mod executor;
+mod eyes;
 mod links;
 mod pairs;
 mod sense;

@@ -1,9 +1,10 @@
 //! Sensor values from the state of one environment.
 
 use glam::{DQuat, DVec3};
-use keiko_model::robot::{FrameRef, RobotModel, SensorKind};
+use keiko_model::robot::{FrameRef, RobotModel, SensorKind, Transmission};
 
 use super::drive::tendon_length;
+use super::eyes::Eyes;
 use crate::kinematics::{BodyMotions, Motion};
 
 /// What sensors read.
@@ -19,6 +20,10 @@ pub(crate) struct Readings<'a> {
     /// Net contact force `[3 nb]` and summed normal force `[nb]` of each body.
     pub contact_force: &'a [f32],
     pub normal_force: &'a [f32],
+    /// What rays meet.
+    pub eyes: &'a Eyes,
+    /// Shift of the height fields that are fixed to the world.
+    pub terrain: DVec3,
 }
 
 impl Readings<'_> {
@@ -44,6 +49,16 @@ impl Readings<'_> {
             SensorKind::TendonVelocity(t) => out[0] = tendon_length(model, t, self.qpos, self.qvel).1,
             SensorKind::ActuatorForce(a) => out[0] = self.actuator_force[a],
             SensorKind::Touch(site) => out[0] = self.normal_force[model.sites[site].body],
+            SensorKind::JointActuatorForce(joint) => out[0] = self.driven(model, joint),
+            SensorKind::RayDistance { frame, axis, reach } => {
+                let this = self.frame(model, frame);
+                out[0] = self.eyes.distance(model, self.motions, self.terrain, frame, this, axis, reach);
+            }
+            SensorKind::HeightScan(ref scan) => {
+                self.eyes.heights(model, self.motions, self.terrain, scan, out);
+            }
+            // Refused when the executor is built.
+            SensorKind::JointForce(_) | SensorKind::ContactWrench { .. } => out.fill(f32::NAN),
             SensorKind::ContactForce(body) => {
                 out.copy_from_slice(&self.contact_force[3 * body..3 * body + 3])
             }
@@ -81,6 +96,21 @@ impl Readings<'_> {
                 write(out, base.pose.rotation.conjugate() * (this.angular - base.angular));
             }
         }
+    }
+
+    /// Force of actuators on a scalar joint, directly and through tendons, within the joint's limit.
+    fn driven(&self, model: &RobotModel, joint: usize) -> f32 {
+        let share = |transmission: &Transmission| match transmission {
+            Transmission::Joint { joint: other } if *other == joint => 1.0,
+            Transmission::Tendon { tendon } => {
+                model.tendons[*tendon].terms.iter().filter(|(j, _)| *j == joint).map(|(_, c)| c).sum::<f64>()
+            }
+            _ => 0.0,
+        };
+        let forces = model.actuators.iter().zip(self.actuator_force);
+        let sum: f64 = forces.map(|(a, force)| share(&a.transmission) * a.gear[0] * f64::from(*force)).sum();
+        let [low, high] = model.joints[joint].effort_range.unwrap_or([f64::NEG_INFINITY, f64::INFINITY]);
+        sum.max(low).min(high) as f32
     }
 
     fn frame(&self, model: &RobotModel, frame: FrameRef) -> Motion {

@@ -1,6 +1,6 @@
 //! What the rapier executor cannot do: errors where the motion would be another one, notes where it is close.
 
-use keiko_model::robot::{EqualityKind, JointKind, RobotModel, Softness};
+use keiko_model::robot::{EqualityKind, JointKind, RobotModel, SensorKind, Softness};
 
 use super::{BuildError, Unsupported};
 
@@ -8,6 +8,7 @@ use super::{BuildError, Unsupported};
 pub(crate) fn check_support(model: &RobotModel) -> Result<Vec<Unsupported>, BuildError> {
     refuse_equalities(model)?;
     refuse_massless(model)?;
+    refuse_sensors(model)?;
     let mut notes = Vec::new();
     note_joints(model, &mut notes);
     note_contacts(model, &mut notes);
@@ -40,6 +41,19 @@ fn refuse_equalities(model: &RobotModel) -> Result<(), BuildError> {
             }
             EqualityKind::Connect { .. } | EqualityKind::Weld { .. } => {}
         }
+    }
+    Ok(())
+}
+
+/// rapier tells neither the forces of all constraints on a joint nor where in its substeps friction acted.
+fn refuse_sensors(model: &RobotModel) -> Result<(), BuildError> {
+    for sensor in &model.sensors {
+        let what = match sensor.kind {
+            SensorKind::JointForce(_) => "the whole force on a joint",
+            SensorKind::ContactWrench { .. } => "the wrench of contacts",
+            _ => continue,
+        };
+        return Err(BuildError::new(&format!("sensor `{}`", sensor.name), what));
     }
     Ok(())
 }

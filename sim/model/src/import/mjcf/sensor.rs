@@ -1,5 +1,7 @@
 //! `<sensor>`.
 
+use glam::DVec3;
+
 use super::Reader;
 use super::names::{Names, Target};
 use super::option::unsupported;
@@ -48,6 +50,8 @@ impl<'a> Reader<'a> {
             "tendonpos" => tendon()?.map(SensorKind::TendonPosition),
             "tendonvel" => tendon()?.map(SensorKind::TendonVelocity),
             "actuatorfrc" => named(e, "actuator", &self.actuators)?.map(SensorKind::ActuatorForce),
+            "jointactuatorfrc" => joint()?.map(SensorKind::JointActuatorForce),
+            "rangefinder" => self.rangefinder(e)?,
             "touch" => site()?.map(SensorKind::Touch),
             "accelerometer" => site()?.map(SensorKind::Accelerometer),
             "velocimeter" => site()?.map(SensorKind::Velocimeter),
@@ -61,6 +65,21 @@ impl<'a> Reader<'a> {
             "frameangvel" => self.frames(e)?.map(|(of, r)| SensorKind::FrameAngularVelocity(of, r)),
             other => Err(format!("`{other}` sensors are not supported")),
         })
+    }
+
+    /// A ray along the z axis of a site. Other than the distance a rangefinder may give what keiko has no sensor for.
+    fn rangefinder(&self, e: &Element) -> Lowered<SensorKind> {
+        if e.has("camera") {
+            return Ok(Err("a rangefinder for each pixel of a camera is not supported".to_owned()));
+        }
+        if let Some(data) = e.get("data").filter(|data| data.value.split_whitespace().ne(["dist"])) {
+            return Ok(Err(format!(
+                "the data `{}` of a rangefinder is not supported, `dist` is",
+                data.value
+            )));
+        }
+        let ray = |site| SensorKind::RayDistance { frame: FrameRef::Site(site), axis: DVec3::Z, reach: None };
+        Ok(named(e, "site", &self.sites)?.map(ray))
     }
 
     /// What a sensor that is left out refers to must exist all the same.

@@ -3,6 +3,7 @@
 mod bits;
 mod choice;
 mod parameters;
+mod senses;
 mod sensors;
 mod state;
 
