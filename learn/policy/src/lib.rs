@@ -3,15 +3,17 @@
 //! A [`NetworkShape`] says what an actor and a critic look like and where each weight lies in one flat
 //! parameter vector. [`ActorCritic`] computes with it in burn tensors, for learning; [`HostMlp`] computes the
 //! same in plain Rust, for acting. A [`Policy`] is what is saved, shipped and run: actor weights, observation
-//! statistics and the names and order of everything that goes in and out.
+//! statistics and the names and order of everything that goes in and out. [`vla`] is the model that sees and reads.
 
 pub mod activation;
 pub mod error;
 pub mod host;
 pub mod network;
+pub mod noise;
 pub mod normalizer;
 pub mod policy;
 pub mod shape;
+pub mod vla;
 
 pub use activation::Activation;
 pub use error::PolicyError;

@@ -6,3 +6,4 @@ mod files;
 mod gaussian;
 mod host;
 mod normalizer;
+mod vla;

@@ -1,0 +1,12 @@
+//! SmolVLA against lerobot.
+
+mod golden;
+mod manifest;
+mod tokenizer;
+
+use std::path::PathBuf;
+
+/// The checkpoint and the judge that lerobot made: see `make.py` there.
+fn fixture() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/smolvla")
+}
