@@ -73,10 +73,9 @@ pub fn run(spec: &TaskSpec, steps: usize, args: &Smoke) -> anyhow::Result<Soak> 
             memory = resident_kib().map(|kib| Memory { warm: kib, peak: kib, last: kib });
         }
         env.step(actions.next());
-        if step % between_looks == 0 || step + 1 == control_steps {
-            if let (Some(memory), Some(kib)) = (&mut memory, resident_kib()) {
-                (memory.last, memory.peak) = (kib, memory.peak.max(kib));
-            }
+        let looks = step % between_looks == 0 || step + 1 == control_steps;
+        if looks && let (Some(memory), Some(kib)) = (&mut memory, resident_kib()) {
+            (memory.last, memory.peak) = (kib, memory.peak.max(kib));
         }
     }
     Ok(Soak {

@@ -57,9 +57,9 @@ fn gravity_and_wrenches_are_drawn_in_their_range_and_act() {
         let force: Vec<f32> = (6..9).map(|row| p.wrench.get(row, i)).collect();
         assert!((-4.0..=-1.0).contains(&p.gravity.get(2, i)) && (0.5..=2.0).contains(&(mass / 2.0)));
         assert!(force.iter().all(|f| f.abs() <= 2.0) && force[0] != force[1]);
-        for k in 0..3 {
+        for (k, force) in force.iter().enumerate() {
             // 20 control steps of 10 ms.
-            let expected = 0.2 * (p.gravity.get(k, i) + force[k] / mass);
+            let expected = 0.2 * (p.gravity.get(k, i) + force / mass);
             let found = env.state().qvel.get(k, i);
             assert!((found - expected).abs() < 1e-4, "{found}, expected {expected}");
         }
