@@ -231,7 +231,7 @@ pub fn body_pose(state: &BatchState, body: usize, env: usize) -> Pose {
 
 /// A camera in the world that looks at a point near the middle.
 pub fn camera_around(random: &mut Random, size: [u32; 2]) -> Camera {
-    let (around, up) = (random.within(0.0, 6.28), random.within(0.3, 0.8));
+    let (around, up) = (random.within(0.0, std::f64::consts::TAU), random.within(0.3, 0.8));
     let back = DVec3::new(up.cos() * around.cos(), up.cos() * around.sin(), up.sin());
     let target = DVec3::new(0.0, 0.0, 0.4);
     let pose = Pose::new(target + back * random.within(2.5, 3.5), looking_along(-back, DVec3::Z));
