@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use keiko_camera::Channel;
 
+use crate::commands::render::{parse_channel, parse_size};
 use crate::engine::{EngineArgs, PhysicsArg};
 use crate::mujoco::PeerArgs;
 
@@ -43,6 +45,8 @@ pub enum Command {
     Dynamics(Dynamics),
     /// Step a robot file under given controls and write the trajectory.
     Rollout(Rollout),
+    /// Render what a camera of a scene or robot file sees.
+    Render(Render),
     /// Say what a robot file holds, and what keiko makes of it.
     Import(Import),
     /// List the scenes, or describe one.
@@ -349,6 +353,50 @@ pub struct Rollout {
     /// Folder that includes and meshes may not leave; the file's own folder by default.
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
+}
+
+/// `keiko render`.
+#[derive(Args, Clone, Debug)]
+pub struct Render {
+    /// Scene name (see `keiko envs`), folder, or `scene.toml`; or a robot file (.xml, .urdf).
+    #[arg(value_name = "SCENE|ROBOT")]
+    pub what: String,
+
+    /// Picture (.png, one file a channel) or arrays (.npz, all channels).
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+
+    /// Camera of the scene or of its robot file, or `overview`; the scene's first by default, else `overview`.
+    #[arg(long, value_name = "NAME")]
+    pub camera: Option<String>,
+
+    /// Channels: rgb, rgb_float, depth, distance, segmentation, link, class, normals; the camera's own by default.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = parse_channel)]
+    pub channels: Vec<Channel>,
+
+    /// Size of the image; the camera's own by default.
+    #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = parse_size)]
+    pub size: Option<[u32; 2]>,
+
+    /// Environment of the scene that is seen, at the start of its first episode.
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    pub env: usize,
+
+    /// Seed of the episode.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+
+    /// Change a value of the scene. Repeatable.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+
+    /// Folder that a robot file's includes and meshes may not leave; the file's own folder by default.
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+
+    /// Leave out the sun's shadows.
+    #[arg(long)]
+    pub no_shadows: bool,
 }
 
 /// `keiko import`.

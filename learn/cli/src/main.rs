@@ -7,6 +7,7 @@ mod exit;
 mod mujoco;
 mod numpy;
 mod output;
+mod pictures;
 mod signals;
 mod states;
 

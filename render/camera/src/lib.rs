@@ -10,6 +10,7 @@ mod assets;
 mod images;
 mod look;
 mod overview;
+mod standing;
 mod tracer;
 mod tree;
 
@@ -19,6 +20,7 @@ pub use keiko_gpu::camera::Look;
 pub use keiko_model::camera::{Camera, Channel};
 pub use look::daylight;
 pub use overview::overview;
+pub use standing::standing;
 pub use tracer::{CameraGroup, Tracer, TracerOptions};
 
 /// Why there is no picture.

@@ -12,7 +12,7 @@ const FOV_Y: f64 = 0.7;
 /// From where it looks: in front, to the robot's right, from above.
 const FROM: DVec3 = DVec3::new(0.78, -0.52, 0.36);
 /// Share of the image's height that what moves fills.
-const FILL: f64 = 0.82;
+const FILL: f64 = 0.76;
 
 /// A camera in the world that shows all that stands on bodies, at the positions `qpos`.
 ///

@@ -27,8 +27,6 @@ pub struct Camera {
     pub far: f64,
     /// What it gives.
     pub channels: Vec<Channel>,
-    /// Images a second \[Hz\]; one each control step when absent.
-    pub rate: Option<f64>,
 }
 
 impl Camera {
@@ -45,7 +43,6 @@ impl Camera {
             near: 0.01,
             far: 100.0,
             channels: vec![Channel::Rgb],
-            rate: None,
         }
     }
 

@@ -10,6 +10,7 @@ use glam::{DQuat, DVec3};
 use serde::{Deserialize, Serialize};
 
 use crate::Pose;
+use crate::camera::Camera;
 
 /// A robot, or a whole scene, as read from one file and its includes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,8 @@ pub struct RobotModel {
     pub geoms: Vec<Geom>,
     /// Named frames without mass.
     pub sites: Vec<Site>,
+    /// Cameras, in body order.
+    pub cameras: Vec<Camera>,
     /// Fixed tendons: linear combinations of joint positions.
     pub tendons: Vec<FixedTendon>,
     /// Actuators, in file order: the order of the control vector.

@@ -55,6 +55,7 @@ pub fn validate(model: &RobotModel) -> Vec<Problem> {
     check.joints();
     check.shapes();
     check.geoms_and_sites();
+    check.cameras();
     check.tendons();
     check.actuators();
     check.sensors();
@@ -194,6 +195,7 @@ impl Check<'_> {
             of("joint", m.joints.iter().map(|x| x.name.clone()).collect()),
             of("geom", m.geoms.iter().map(|x| x.name.clone()).collect()),
             of("site", m.sites.iter().map(|x| x.name.clone()).collect()),
+            of("camera", m.cameras.iter().map(|x| x.name.clone()).collect()),
             of("tendon", m.tendons.iter().map(|x| x.name.clone()).collect()),
             of("actuator", m.actuators.iter().map(|x| x.name.clone()).collect()),
             of("sensor", m.sensors.iter().map(|x| x.name.clone()).collect()),

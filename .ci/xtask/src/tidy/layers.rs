@@ -87,8 +87,10 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "keiko-cli",
         may_use: &[
+            "keiko-camera",
             "keiko-dynamics",
             "keiko-env",
+            "keiko-gpu",
             "keiko-model",
             "keiko-policy",
             "keiko-train",

@@ -1,7 +1,7 @@
 //! `keiko envs`: the scenes that there are.
 
 use keiko_env::{EnvOptions, TaskEnv, VecEnv};
-use keiko_model::task::{TaskSpec, list_scenes, resolve_scene};
+use keiko_model::task::{CameraSpec, TaskSpec, list_scenes, resolve_scene};
 use serde_json::json;
 
 use crate::args::Envs;
@@ -55,6 +55,11 @@ fn describe(spec: &TaskSpec, shapes: &keiko_env::EnvSpec, output: &Output) {
         }
     }
     output.say(format!("actions [{}]\n  {}", shapes.actions.len(), shapes.actions.join(", ")));
+    for camera in &spec.cameras {
+        let channels: Vec<&str> = camera.channels.iter().map(|channel| channel.name()).collect();
+        let CameraSpec { name, mount, width, height, .. } = camera;
+        output.say(format!("camera `{name}` on {mount}: {width} x {height}, {}", channels.join(", ")));
+    }
     output.say(format!("rewards\n  {}", shapes.rewards.join(", ")));
     output.say(format!("terminations\n  {}", shapes.terminations.join(", ")));
 }

@@ -9,6 +9,7 @@ mod import;
 mod junit;
 mod play;
 mod random_actions;
+pub mod render;
 mod rollout;
 mod run_files;
 mod smoke;
@@ -48,6 +49,7 @@ pub fn run(cli: &Cli) -> CommandResult {
             VerifyWhat::Reset(args) => verify_bits::run(Claim::Reset, args, &mut output),
             VerifyWhat::Mujoco(args) => verify_mujoco::run(args, &mut output),
         },
+        Command::Render(args) => render::run(args, &mut output),
         Command::Envs(args) => envs::run(args, &mut output),
     };
     if let Err(failure) = &code {

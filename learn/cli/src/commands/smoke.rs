@@ -1,10 +1,12 @@
-//! `keiko smoke`: does every scene load, step, stay finite, and repeat itself?
+//! `keiko smoke`: does every scene load, step, stay finite, and repeat itself? Do its cameras see something?
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
+use keiko_camera::{Channel, Tracer, TracerOptions};
 use keiko_env::{EnvOptions, TaskEnv, VecEnv};
+use keiko_gpu::Gpu;
 use keiko_model::task::{TaskSpec, resolve_scene};
 
 use super::junit::{self, Check};
@@ -33,6 +35,7 @@ pub fn run(args: &Smoke, output: &mut Output) -> CommandResult {
     let mut suites = Vec::new();
     let mut soaks = Vec::new();
     let mut invalid = false;
+    let mut device = Device::default();
     for file in &scenes {
         let (name, checks) = match TaskSpec::load(file, &with_engine(&args.overrides, args.physics)) {
             Ok(spec) => {
@@ -43,7 +46,7 @@ pub fn run(args: &Smoke, output: &mut Output) -> CommandResult {
                         soaks.push(soak);
                         vec![check]
                     }),
-                    None => check_scene(&spec, args),
+                    None => check_scene(&spec, args, &mut device),
                 };
                 (spec.name.clone(), checks)
             }
@@ -88,8 +91,10 @@ pub fn run(args: &Smoke, output: &mut Output) -> CommandResult {
     output.say(format!("{passed} passed, {failed} failed"));
     output.set("passed", passed);
     output.set("failed", failed);
+    let missing = matches!(device.0, Some(None));
     Ok(match (invalid, failed) {
         (true, _) => Code::Scene,
+        (false, 0) if missing => Code::Machine,
         (false, 0) => Code::Done,
         (false, _) => Code::Failed,
     })
@@ -123,7 +128,19 @@ fn scenes_below(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(scenes)
 }
 
-fn check_scene(spec: &TaskSpec, args: &Smoke) -> anyhow::Result<Vec<Check>> {
+/// What renders, opened when the first scene with a camera comes; `Some(None)` where the machine has nothing that does.
+#[derive(Default)]
+struct Device(Option<Option<Gpu>>);
+
+impl Device {
+    fn get(&mut self) -> Option<&Gpu> {
+        let open =
+            || Gpu::open().map_err(|error| complain(format!("error: cameras are not checked: {error}"))).ok();
+        self.0.get_or_insert_with(open).as_ref()
+    }
+}
+
+fn check_scene(spec: &TaskSpec, args: &Smoke, device: &mut Device) -> anyhow::Result<Vec<Check>> {
     let mut checks = Vec::new();
     let mut first_env = Vec::new();
     let mut digests = Vec::new();
@@ -152,6 +169,57 @@ fn check_scene(spec: &TaskSpec, args: &Smoke) -> anyhow::Result<Vec<Check>> {
         duration: Duration::ZERO,
         failure: differing.then(|| "environment 0 depends on the size of the batch".to_owned()),
     });
+    checks.extend(check_cameras(spec, args, device)?);
+    Ok(checks)
+}
+
+/// Environments in which cameras are checked, and random steps before.
+const SEEN_ENVS: usize = 2;
+const SEEN_AFTER: usize = 10;
+
+/// Renders each camera of the scene twice, in several environments.
+fn check_cameras(spec: &TaskSpec, args: &Smoke, device: &mut Device) -> anyhow::Result<Vec<Check>> {
+    let options = EnvOptions { num_envs: SEEN_ENVS, seed: args.seed, ..EnvOptions::default() };
+    let mut env = TaskEnv::new(spec, &options)?;
+    if env.scene().model.cameras.is_empty() {
+        return Ok(Vec::new());
+    }
+    let Some(gpu) = device.get() else { return Ok(Vec::new()) };
+    let mut actions = RandomActions::new(args.seed, env.spec().actions.len(), SEEN_ENVS);
+    env.reset(None);
+    for _ in 0..args.steps.min(SEEN_AFTER) {
+        env.step(actions.next());
+    }
+    let scene = env.scene();
+    let options = TracerOptions { num_robot_bodies: scene.num_robot_bodies, ..TracerOptions::default() };
+    let tracer = Tracer::new(gpu, &scene.model, SEEN_ENVS, &options)?;
+    tracer.pose(env.state());
+    let mut checks = Vec::new();
+    for camera in &scene.model.cameras {
+        let started = Instant::now();
+        let group = tracer.group(std::slice::from_ref(camera), &Channel::ALL)?;
+        tracer.render(&group);
+        let images = tracer.read(&group)?;
+        tracer.render(&group);
+        let again = tracer.read(&group)?;
+        let ids = images.ids(Channel::Segmentation).unwrap_or_default();
+        let floats = [Channel::RgbFloat, Channel::Depth, Channel::Distance, Channel::Normals];
+        let finite = |channel| images.floats(channel).is_some_and(|v| v.iter().all(|x| x.is_finite()));
+        let failure = if !floats.into_iter().all(finite) {
+            Some("a pixel is NaN or infinite")
+        } else if images != again {
+            Some("a second image of the same state differs")
+        } else if ids.chunks(ids.len() / SEEN_ENVS).any(|view| view.iter().all(|id| *id < 0)) {
+            Some("it sees nothing")
+        } else {
+            None
+        };
+        checks.push(Check {
+            name: format!("camera {}", camera.name),
+            duration: started.elapsed(),
+            failure: failure.map(str::to_owned),
+        });
+    }
     Ok(checks)
 }
 

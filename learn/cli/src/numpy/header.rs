@@ -25,26 +25,31 @@ pub(super) struct Header {
     pub(super) shape: Vec<usize>,
 }
 
+/// Magic, version 1.0, length and dictionary of an array of a type in C order, padded so that the data starts at a
+/// multiple of 64.
+pub(super) fn header_bytes(of: &str, shape: &[usize]) -> Vec<u8> {
+    let axes: String = shape.iter().map(|length| format!("{length}, ")).collect();
+    let mut text = format!("{{'descr': '{of}', 'fortran_order': False, 'shape': ({}), }}", axes.trim_end());
+    let start = MAGIC.len() + 4;
+    while !(start + text.len() + 1).is_multiple_of(64) {
+        text.push(' ');
+    }
+    text.push('\n');
+    let mut bytes = [MAGIC, &[1, 0]].concat();
+    bytes.extend((text.len() as u16).to_le_bytes());
+    bytes.extend(text.as_bytes());
+    bytes
+}
+
 impl Header {
     /// The header of an array as keiko writes it: `float64`, C order.
     pub(super) fn of(shape: &[usize]) -> Self {
         Self { float: Float::F64, fortran_order: false, shape: shape.to_vec() }
     }
 
-    /// Magic, version 1.0, length and dictionary, padded so that the data starts at a multiple of 64.
+    /// The header as bytes.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let axes: String = self.shape.iter().map(|length| format!("{length}, ")).collect();
-        let mut text =
-            format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({}), }}", axes.trim_end());
-        let start = MAGIC.len() + 4;
-        while !(start + text.len() + 1).is_multiple_of(64) {
-            text.push(' ');
-        }
-        text.push('\n');
-        let mut bytes = [MAGIC, &[1, 0]].concat();
-        bytes.extend((text.len() as u16).to_le_bytes());
-        bytes.extend(text.as_bytes());
-        bytes
+        header_bytes("<f8", &self.shape)
     }
 
     /// The header at the start of `bytes`, and where the data begins.

@@ -13,7 +13,7 @@ use keiko_model::error::nearest_name;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use header::Header;
+use header::{Header, header_bytes};
 
 /// Largest array that is read \[byte\]: a file that claims more is refused before memory is asked for.
 const MAX_BYTES: u64 = 1 << 32;
@@ -138,6 +138,38 @@ pub fn write_npz(path: &Path, arrays: &[(&str, &Array)]) -> anyhow::Result<()> {
                 SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(large);
             archive.start_file(format!("{name}.npy"), options)?;
             write_array(&mut archive, array)?;
+        }
+        archive.finish()?.flush()?;
+        anyhow::Ok(())
+    };
+    write().with_context(|| path.display().to_string())
+}
+
+/// An array of any type, as it goes into a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// Its name in the archive.
+    pub name: String,
+    /// NumPy's word for the type: `<f4`, `<i4`, `|u1`.
+    pub of: &'static str,
+    /// Lengths of the axes, slowest first.
+    pub shape: Vec<usize>,
+    /// The values, little-endian.
+    pub bytes: Vec<u8>,
+}
+
+/// Writes arrays of any type as a compressed `.npz` file.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write_columns(path: &Path, columns: &[Column]) -> anyhow::Result<()> {
+    let write = || {
+        let mut archive = ZipWriter::new(std::io::BufWriter::new(File::create(path)?));
+        for column in columns {
+            let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
+            archive.start_file(format!("{}.npy", column.name), options)?;
+            archive.write_all(&header_bytes(column.of, &column.shape))?;
+            archive.write_all(&column.bytes)?;
         }
         archive.finish()?.flush()?;
         anyhow::Ok(())

@@ -4,4 +4,5 @@ mod batch;
 mod conventions;
 mod mujoco;
 mod parry;
+mod scenes;
 mod support;

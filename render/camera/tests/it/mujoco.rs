@@ -2,11 +2,9 @@
 
 use std::path::Path;
 
-use keiko_camera::{Channel, overview};
+use keiko_camera::{Channel, overview, standing};
 use keiko_model::import::{ImportOptions, load};
-use keiko_model::kinematics::forward_kinematics;
 use keiko_testkit as testkit;
-use keiko_world::BatchState;
 use serde_json::json;
 
 use crate::support::{pixel_ray, render, with_gpu};
@@ -56,15 +54,7 @@ fn real_robots_are_seen_as_by_mujocos_rays() {
 fn compare(gpu: &keiko_gpu::Gpu, file: &Path) -> bool {
     let model = load(file, &ImportOptions::default()).unwrap_or_else(|error| panic!("{error}")).model;
     let qpos = model.keyframes[0].qpos.clone();
-    let mut state = BatchState::new(&model, 1);
-    for (body, pose) in forward_kinematics(&model, &qpos).into_iter().enumerate() {
-        for (k, x) in pose.position.as_vec3().to_array().into_iter().enumerate() {
-            state.body_position.set(3 * body + k, 0, x);
-        }
-        for (k, x) in pose.rotation.as_quat().to_array().into_iter().enumerate() {
-            state.body_rotation.set(4 * body + k, 0, x);
-        }
-    }
+    let state = standing(&model, std::slice::from_ref(&qpos));
     let camera = overview(&model, &qpos, SIZE);
     let channels = [Channel::Segmentation, Channel::Distance, Channel::Normals];
     let images = render(gpu, &model, &state, std::slice::from_ref(&camera), &channels);

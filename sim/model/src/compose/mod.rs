@@ -2,6 +2,7 @@
 
 mod actuators;
 mod base;
+mod cameras;
 mod end_effector;
 mod props;
 mod sensors;
@@ -76,6 +77,9 @@ impl Scene {
 
         for (index, prop) in spec.props.iter().enumerate() {
             default_qpos.extend(props::append(&mut model, prop, index, &spec.source)?);
+        }
+        for (index, camera) in spec.cameras.iter().enumerate() {
+            cameras::append(&mut model, camera, index, &spec.source)?;
         }
         model.name.clone_from(&spec.name);
         let base = base::base_body(&model, num_robot_bodies);

@@ -4,6 +4,7 @@
 //! randomised. The terms are enums here; the functions behind them live with the environment. The format is
 //! published as a JSON schema ([`schema()`]), and the same schema checks every file before it is used.
 
+mod camera;
 mod find;
 mod load;
 mod node;
@@ -18,6 +19,7 @@ mod terminate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use camera::CameraSpec;
 pub use find::{list_scenes, resolve_scene};
 pub use load::Source;
 pub use observe::{Observation, ObservationTerm, QuaternionOrder, RelativeTo};
@@ -48,6 +50,9 @@ pub struct TaskSpec {
     /// Floor, walls and things, in the order of their bodies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub props: Vec<Prop>,
+    /// Cameras, besides those of the robot file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cameras: Vec<CameraSpec>,
     /// Actuators that replace those of the robot file; a URDF has none of its own.
     #[serde(default, skip_serializing_if = "Table::is_empty")]
     pub actuators: Table<ActuatorGroup>,

@@ -67,6 +67,23 @@ impl Check<'_> {
         }
     }
 
+    pub(super) fn cameras(&mut self) {
+        for camera in &self.model.cameras {
+            let name = &camera.name;
+            self.index("camera", name, "body", camera.body, self.model.bodies.len());
+            self.pose("camera", name, camera.pose);
+            self.finite("camera", name, "principal point", &camera.center);
+            for focal in camera.focal {
+                self.positive("camera", name, "focal length", focal);
+            }
+            self.at_least_zero("camera", name, "near", camera.near);
+            self.positive("camera", name, "far", camera.far);
+            if camera.size.contains(&0) {
+                self.fail("camera", name, "has an image without pixels");
+            }
+        }
+    }
+
     fn shape(&mut self, name: &str, shape: &Shape, collides: bool) {
         match *shape {
             Shape::Plane { half_size } => {

@@ -84,6 +84,7 @@ impl<'a> Reader<'a> {
         );
         let first_joint = self.model.joints.len();
         let (first_geom, first_site) = (self.model.geoms.len(), self.model.sites.len());
+        let first_camera = self.model.cameras.len();
         self.model.bodies.push(Body {
             name: self.bodies.claim(e, &outer.suffix, Target::Kept(index), self.limits)?,
             parent: outer.body,
@@ -108,6 +109,7 @@ impl<'a> Reader<'a> {
                 index,
                 first_geom..self.model.geoms.len(),
                 first_site..self.model.sites.len(),
+                first_camera..self.model.cameras.len(),
             );
         }
         own.children.into_iter().try_for_each(|child| self.read_body(child))
@@ -121,6 +123,7 @@ impl<'a> Reader<'a> {
                 "body" => own.children.push(Child { element: child, place: place.clone() }),
                 "geom" => own.geoms.extend(self.read_geom(child, scope, weighs)?),
                 "site" => self.read_site(child, scope)?,
+                "camera" => self.read_camera(child, scope)?,
                 "joint" | "freejoint" => {
                     self.read_joint(child, place.body, place.frame, place.class, &place.suffix)?;
                     own.align_free |= self.wants_alignment(child)?;
@@ -131,7 +134,7 @@ impl<'a> Reader<'a> {
                 "flexcomp" => return Err(unsupported(child, "`flexcomp`")),
                 "attach" => return Err(unsupported(child, "`attach`")),
                 "plugin" => return Err(unsupported(child, "a plugin")),
-                // `inertial` is read with the body; cameras and lights are left to the report.
+                // `inertial` is read with the body; lights are left to the report.
                 _ => {}
             }
         }
@@ -208,13 +211,20 @@ impl<'a> Reader<'a> {
     }
 
     /// Moves a free body's frame to its centre of mass and principal axes.
-    fn align_to_inertia(&mut self, body: usize, geoms: Range<usize>, sites: Range<usize>) {
+    fn align_to_inertia(
+        &mut self,
+        body: usize,
+        geoms: Range<usize>,
+        sites: Range<usize>,
+        cameras: Range<usize>,
+    ) {
         let b = &mut self.model.bodies[body];
         let inverse = b.inertial.pose.inverse();
         b.pose = b.pose.compose(b.inertial.pose);
         b.inertial.pose = Pose::IDENTITY;
         self.model.geoms[geoms].iter_mut().for_each(|g| g.pose = inverse.compose(g.pose));
         self.model.sites[sites].iter_mut().for_each(|s| s.pose = inverse.compose(s.pose));
+        self.model.cameras[cameras].iter_mut().for_each(|c| c.pose = inverse.compose(c.pose));
     }
 
     fn read_inertial(&mut self, body: &'a Element) -> Result<Option<Inertial>> {

@@ -51,7 +51,6 @@ fn unvisited_reason(e: &Element, path: &[&str]) -> (bool, &'static str) {
         ("size", _) => (true, "bounds of MuJoCo's own memory"),
         ("texture", _) => (true, "textures are not supported"),
         ("light", _) => (true, "lights are not read from robot files"),
-        ("camera", _) => (true, "cameras are not read from robot files"),
         ("skin", _) | ("deformable", _) => (true, "skins are not supported"),
         ("custom", _) | (_, Some("custom")) => (true, "data for other programs"),
         ("lengthrange", Some("compiler")) => (true, "only muscles need it, and they are left out"),
@@ -73,6 +72,7 @@ fn unread_reason(e: &Element, name: &str, value: &str) -> Unread {
         ("default", "class") => Harmless,
         (_, "user") => Visual("data for other programs"),
         (_, "group" | "material" | "rgba" | "width") => Visual("only for drawing"),
+        ("camera", "ipd" | "output") => Visual("not for cameras of one eye and channels of keiko's own"),
         ("site", "size" | "type") => Visual("sites are points with axes; their shape is not kept"),
         ("compiler", "discardvisual" | "fusestatic") => {
             Visual("visual shapes and welded bodies are kept as they are")
@@ -121,6 +121,7 @@ pub fn count_kept(model: &RobotModel, report: &mut LossReport) {
         ("free joint", free),
         ("geom", model.geoms.len()),
         ("site", model.sites.len()),
+        ("camera", model.cameras.len()),
         ("mesh", model.meshes.len()),
         ("height field", model.height_fields.len()),
         ("tendon", model.tendons.len()),

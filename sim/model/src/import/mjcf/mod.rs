@@ -8,6 +8,7 @@
 mod actuator;
 mod asset;
 mod body;
+mod camera;
 mod compiler;
 mod constraint;
 mod defaults;
@@ -67,6 +68,7 @@ struct Reader<'a> {
     joints: Names,
     geoms: Names,
     sites: Names,
+    cameras: Names,
     meshes: Names,
     height_fields: Names,
     tendons: Names,
@@ -111,6 +113,7 @@ impl<'a> Reader<'a> {
             joints: Names::new("joint"),
             geoms: Names::new("geom"),
             sites: Names::new("site"),
+            cameras: Names::new("camera"),
             meshes: Names::new("mesh"),
             height_fields: Names::new("height field"),
             tendons: Names::new("tendon"),
@@ -154,6 +157,7 @@ impl<'a> Reader<'a> {
         self.joints.fill(model.joints.iter_mut().map(|x| &mut x.name));
         self.geoms.fill(model.geoms.iter_mut().map(|x| &mut x.name));
         self.sites.fill(model.sites.iter_mut().map(|x| &mut x.name));
+        self.cameras.fill(model.cameras.iter_mut().map(|x| &mut x.name));
         self.tendons.fill(model.tendons.iter_mut().map(|x| &mut x.name));
         self.actuators.fill(model.actuators.iter_mut().map(|x| &mut x.name));
         self.sensors.fill(model.sensors.iter_mut().map(|x| &mut x.name));
