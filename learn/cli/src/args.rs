@@ -255,6 +255,8 @@ pub enum BenchWhat {
     Env(BenchEnv),
     /// Physics steps per CPU-second and their error on robot files, beside a peer on the same files.
     Physics(BenchPhysics),
+    /// Images per CPU-second of robot files with all that they show, colour and depth, with and without shadows.
+    Cameras(BenchCameras),
 }
 
 /// `keiko bench rapier`.
@@ -327,6 +329,36 @@ pub struct BenchPhysics {
     /// Where the peer and the robot files are.
     #[command(flatten)]
     pub peer_args: PeerArgs,
+}
+
+/// `keiko bench cameras`.
+#[derive(Args, Clone, Debug)]
+pub struct BenchCameras {
+    /// A known model or a robot file, as `bench physics` takes them. Repeatable; panda by default.
+    #[arg(long = "model", value_name = "NAME|FILE")]
+    pub models: Vec<String>,
+    /// Sizes of the images. Repeatable.
+    #[arg(long = "size", value_name = "WIDTHxHEIGHT", value_parser = parse_size, default_values = ["64x64", "128x128"])]
+    pub sizes: Vec<[u32; 2]>,
+    /// Number of environments that are rendered together.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = at_least_one)]
+    pub envs: usize,
+    /// CPU-seconds of each measurement.
+    #[arg(long, value_name = "S", default_value_t = 4.0, value_parser = positive_seconds)]
+    pub seconds: f64,
+    /// Also render the same views by this renderer.
+    #[arg(long, value_enum)]
+    pub peer: Option<CameraPeer>,
+    /// Where the peer and the robot files are.
+    #[command(flatten)]
+    pub peer_args: PeerArgs,
+}
+
+/// Who renders beside keiko.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CameraPeer {
+    /// The ray caster of `mujoco_warp` on the CPU.
+    MujocoWarp,
 }
 
 /// `keiko rollout`.

@@ -1,5 +1,6 @@
 //! `keiko bench`: figures as lines `scene.metric value`.
 
+mod cameras;
 mod env;
 mod models;
 mod physics;
@@ -15,6 +16,7 @@ use crate::output::Output;
 /// Runs the command.
 pub fn run(args: &Bench, output: &mut Output) -> CommandResult {
     match &args.what {
+        BenchWhat::Cameras(args) => cameras::run(args, output),
         BenchWhat::Env(args) => env::run(args, output),
         BenchWhat::Rapier(args) => rapier::run(args, output),
         BenchWhat::Physics(args) => physics::run(args, output),
