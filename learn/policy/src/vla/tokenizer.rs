@@ -22,8 +22,8 @@ pub struct Tokenizer {
     merges: HashMap<(u32, u32), (u32, u32)>,
     /// Tokens that are found in a text before anything else, longest first.
     added: Vec<(String, u32)>,
-    /// Byte to the token that stands for it alone.
-    bytes: Vec<u32>,
+    /// Byte to the token that stands for it alone; a byte of no training text has none and is left out.
+    bytes: Vec<Option<u32>>,
     words: Regex,
     source: Vec<u8>,
 }
@@ -109,8 +109,8 @@ impl Tokenizer {
             merges.entry((number(first)?, number(second)?)).or_insert(merged);
         }
         let letters = byte_letters();
-        let bytes = letters.iter().map(|letter| number(&letter.to_string()));
-        let bytes = bytes.collect::<Result<Vec<u32>, _>>()?;
+        let bytes: Vec<Option<u32>> =
+            letters.iter().map(|letter| model.vocab.get(&letter.to_string()).copied()).collect();
         let mut added: Vec<(String, u32)> =
             file.added_tokens.into_iter().map(|token| (token.content, token.id)).collect();
         added.sort_by_key(|(content, _)| std::cmp::Reverse(content.len()));
@@ -179,7 +179,8 @@ impl Tokenizer {
     fn encode_plain(&self, text: &str, tokens: &mut Vec<u32>) {
         for piece in single_digits(text) {
             for word in words(&self.words, piece) {
-                let mut symbols: Vec<u32> = word.bytes().map(|byte| self.bytes[usize::from(byte)]).collect();
+                let mut symbols: Vec<u32> =
+                    word.bytes().filter_map(|byte| self.bytes[usize::from(byte)]).collect();
                 self.merge(&mut symbols);
                 tokens.append(&mut symbols);
             }

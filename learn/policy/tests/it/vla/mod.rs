@@ -1,6 +1,8 @@
 //! SmolVLA against lerobot.
 
+mod gguf;
 mod golden;
+mod language;
 mod manifest;
 mod tokenizer;
 
