@@ -7,15 +7,18 @@
 //! sizes; [`Preset`] names some. Tensors carry the names and shapes of lerobot's published checkpoint.
 
 pub mod attention;
+pub mod checkpoint;
 pub mod config;
 pub mod decoder;
 pub mod flow;
 pub mod manifest;
+pub mod normalize;
 pub mod preprocess;
 pub mod tokenizer;
 pub mod vision;
 pub mod weights;
 
+pub use checkpoint::Checkpoint;
 pub use config::{Preset, Sizes, VlaConfig, VlmConfig};
 pub use flow::{Flow, Inputs, Memory, Prefix};
 pub use manifest::TensorSpec;

@@ -1,5 +1,6 @@
 //! SmolVLA against lerobot.
 
+mod checkpoint;
 mod gguf;
 mod golden;
 mod language;
