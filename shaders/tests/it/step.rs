@@ -6,6 +6,7 @@ use keiko_dynamics::batch::{Batch, Part};
 use keiko_dynamics::plan::{Law, Parameters, Plan, StepOptions};
 use keiko_dynamics::record;
 use keiko_dynamics::step::ControlStep;
+use keiko_env::{EnvOptions, TaskEnv, VecEnv};
 use keiko_gpu::Gpu;
 use keiko_model::TaskSpec;
 use keiko_model::compose::Scene;
@@ -135,6 +136,26 @@ fn the_step_of_every_scene_is_a_valid_kernel() {
     }
     for name in ["cartpole", "walk"] {
         assert!(written.iter().any(|found| found == name), "{name} is among {written:?}");
+    }
+}
+
+/// The whole control step: actions, physics, rewards, terminations and observations, in one kernel.
+#[test]
+fn the_control_step_of_a_scene_with_its_terms_is_a_valid_kernel() {
+    for name in ["cartpole", "inverted-pendulum", "ant", "walk"] {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../scenes/{name}/scene.toml"));
+        let spec = TaskSpec::load(&file, &[]).unwrap_or_else(|error| panic!("{error}"));
+        let env = TaskEnv::new(&spec, &EnvOptions::default()).unwrap_or_else(|error| panic!("{error}"));
+        let kernel = env.kernel().unwrap_or_else(|| panic!("{name}: {}", env.engine()));
+        keiko_gpu::validate(&kernel.wgsl).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let spec = env.spec();
+        let observed: usize = spec.observations.iter().map(|group| group.size()).sum();
+        assert!(kernel.control_len >= spec.actions.len());
+        assert!(kernel.output_len > 2 * observed, "observations before and after resets are given");
+        for phase in ["act", "controlstep", "judge", "observe", "conclude"] {
+            assert!(kernel.wgsl.contains(&format!("_{phase}();")), "{name}: no {phase}");
+        }
+        println!("{name}: {} lines, memory {}", kernel.wgsl.lines().count(), kernel.memory_len);
     }
 }
 

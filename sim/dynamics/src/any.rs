@@ -8,6 +8,7 @@ use glam::DVec3;
 use keiko_model::RobotModel;
 
 use crate::batch::{Batch, Part};
+use crate::block::AnyPass;
 use crate::lane::{F32x4, Isa, Lanes};
 #[cfg(target_arch = "x86_64")]
 use crate::lane::{F32x8, F32x16};
@@ -44,6 +45,9 @@ pub trait AnyBatch: Send + Sync {
 
     /// One control step under `control` `[nu, num_envs]`; see [`Batch::step`].
     fn step(&mut self, control: &[f32]);
+
+    /// Runs a pass over all blocks; see [`Batch::pass`].
+    fn pass(&mut self, pass: &dyn AnyPass);
 
     /// A row over all environments.
     fn copy(&self, part: Part, row: usize, to: &mut [f32]);
@@ -113,6 +117,10 @@ impl<L: Lanes> AnyBatch for Typed<L> {
         self.batch.step(&self.control);
     }
 
+    fn pass(&mut self, pass: &dyn AnyPass) {
+        self.batch.pass(pass);
+    }
+
     fn copy(&self, part: Part, row: usize, to: &mut [f32]) {
         self.batch.copy_single(part, row, to);
     }
@@ -150,26 +158,39 @@ pub fn any_batch(
     options: StepOptions,
     width: Width,
 ) -> Result<Box<dyn AnyBatch>, BuildError> {
-    fn typed<L: Lanes>(
-        model: &RobotModel,
-        num_envs: usize,
-        options: StepOptions,
-    ) -> Result<Box<dyn AnyBatch>, BuildError> {
-        Ok(Box::new(Typed::new(Batch::<L>::new(model, num_envs, options)?)))
+    Ok(any_batch_with(model, num_envs, Plan::new(model, options)?, width))
+}
+
+/// The same, stepped as a plan of the model says.
+pub fn any_batch_with(model: &RobotModel, num_envs: usize, plan: Plan, width: Width) -> Box<dyn AnyBatch> {
+    boxed(model, num_envs, plan, width, true)
+}
+
+/// Environments of zeros for a plan that has rows and no physics; see [`Plan::rows`].
+pub fn any_rows(model: &RobotModel, num_envs: usize, plan: Plan) -> Box<dyn AnyBatch> {
+    boxed(model, num_envs, plan, Width::Detected, false)
+}
+
+fn boxed(model: &RobotModel, num_envs: usize, plan: Plan, width: Width, physics: bool) -> Box<dyn AnyBatch> {
+    fn typed<L: Lanes>(model: &RobotModel, num_envs: usize, plan: Plan, physics: bool) -> Box<dyn AnyBatch> {
+        Box::new(Typed::new(match physics {
+            true => Batch::<L>::with_plan(model, num_envs, plan),
+            false => Batch::<L>::of_rows(model, num_envs, plan),
+        }))
     }
     let here = Isa::detect();
     let isa = match width {
-        Width::Single => return typed::<f32>(model, num_envs, options),
-        Width::Double => return typed::<f64>(model, num_envs, options),
+        Width::Single => return typed::<f32>(model, num_envs, plan, physics),
+        Width::Double => return typed::<f64>(model, num_envs, plan, physics),
         Width::Detected => here,
         Width::Vectors(isa) if isa.width() <= here.width() => isa,
         Width::Vectors(_) => here,
     };
     match isa {
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => typed::<F32x16>(model, num_envs, options),
+        Isa::Avx512 => typed::<F32x16>(model, num_envs, plan, physics),
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => typed::<F32x8>(model, num_envs, options),
-        _ => typed::<F32x4>(model, num_envs, options),
+        Isa::Avx2 => typed::<F32x8>(model, num_envs, plan, physics),
+        _ => typed::<F32x4>(model, num_envs, plan, physics),
     }
 }

@@ -7,10 +7,9 @@ use glam::DVec3;
 use keiko_model::robot::RobotModel;
 use rayon::prelude::*;
 
+use crate::block::{AnyPass, Block, MAX_WIDTH, set_lanes, write_single};
 use crate::lane::Lanes;
-use crate::machine::Cpu;
 use crate::plan::{BuildError, Links, Parameters, Plan, StepOptions, link_wrenches};
-use crate::step::{ControlStep, Observe};
 
 /// A batch of environments of one model, all rows `[row, num_envs]`, environment fastest.
 ///
@@ -46,20 +45,12 @@ impl<L: Lanes> Batch<L> {
     /// # Errors
     /// See [`Plan::new`].
     pub fn new(model: &RobotModel, num_envs: usize, options: StepOptions) -> Result<Self, BuildError> {
-        let plan = Plan::new(model, options)?;
-        let links = Links::new(model);
-        let blocks = num_envs.div_ceil(L::WIDTH);
-        let mut batch = Self {
-            reals: plan.reals.iter().map(|&x| L::scalar(x)).collect(),
-            state: vec![L::zero(); blocks * plan.state_len.max(1)],
-            parameters: vec![L::zero(); blocks * plan.parameters_len],
-            output: vec![L::zero(); blocks * plan.output_len],
-            desks: Vec::new(),
-            links,
-            num_envs,
-            plan,
-        };
-        batch.provide_desks();
+        Ok(Self::with_plan(model, num_envs, Plan::new(model, options)?))
+    }
+
+    /// `num_envs` copies of a model at its reference configuration, at rest, stepped as a plan of it says.
+    pub fn with_plan(model: &RobotModel, num_envs: usize, plan: Plan) -> Self {
+        let mut batch = Self::of_rows(model, num_envs, plan);
         let numbers = batch.numbers(model, &Parameters::default());
         let (qpos, qvel) = (model.reference_qpos(), vec![0.0; model.num_dofs()]);
         for env in 0..num_envs {
@@ -67,7 +58,24 @@ impl<L: Lanes> Batch<L> {
             batch.reset(env, &qpos, &qvel);
         }
         batch.observe();
-        Ok(batch)
+        batch
+    }
+
+    /// `num_envs` environments of zeros, for a plan that has rows and no physics.
+    pub fn of_rows(model: &RobotModel, num_envs: usize, plan: Plan) -> Self {
+        let blocks = num_envs.div_ceil(L::WIDTH);
+        let mut batch = Self {
+            reals: plan.reals.iter().map(|&x| L::scalar(x)).collect(),
+            state: vec![L::zero(); blocks * plan.state_len.max(1)],
+            parameters: vec![L::zero(); blocks * plan.parameters_len],
+            output: vec![L::zero(); blocks * plan.output_len],
+            desks: Vec::new(),
+            links: Links::new(model),
+            num_envs,
+            plan,
+        };
+        batch.provide_desks();
+        batch
     }
 
     /// The plan of the step.
@@ -140,18 +148,20 @@ impl<L: Lanes> Batch<L> {
 
     /// Copies a row of the state over all environments into `to` `[num_envs]`.
     pub fn copy_state(&self, row: usize, to: &mut [L::Scalar]) {
-        copy_row(&self.state, self.plan.state_len.max(1), row, to, |x| x);
+        copy_row(&self.state, self.plan.state_len.max(1), row, to);
     }
 
     /// Copies a row of the output, counted from [`Plan::fault`], over all environments into `to` `[num_envs]`.
     pub fn copy_output(&self, row: usize, to: &mut [L::Scalar]) {
-        copy_row(&self.output, self.plan.output_len, row, to, |x| x);
+        copy_row(&self.output, self.plan.output_len, row, to);
     }
 
     /// Copies a row, rounded to `f32`, over all environments into `to` `[num_envs]`.
     pub fn copy_single(&self, part: Part, row: usize, to: &mut [f32]) {
         let (rows, stride) = self.part(part);
-        copy_row(rows, stride, row, to, |x| x.into() as f32);
+        for (block, to) in to.chunks_mut(L::WIDTH).enumerate() {
+            write_single(rows[block * stride + row], to);
+        }
     }
 
     /// One number, exactly.
@@ -186,43 +196,40 @@ impl<L: Lanes> Batch<L> {
     /// afterwards keeps the one from before; its fault row says so, and it rests until its next reset.
     pub fn step(&mut self, control: &[L::Scalar]) {
         let num_envs = self.num_envs;
-        self.each_block(|plan, machine, block, state, output| {
+        self.each_block(|block| {
+            let plan = block.plan;
             for a in 0..plan.actuators.len {
                 let row = &control[a * num_envs..(a + 1) * num_envs];
-                machine.memory[plan.control + a] = chunk::<L>(row, block * L::WIDTH);
+                block.memory[plan.control + a] = chunk::<L>(row, block.first_env());
             }
-            L::call::<ControlStep>(plan, machine);
-            let (before, now) = (output[0], machine.memory[plan.fault]);
-            let rests = L::of(0.5).lt(before);
-            let fault = L::select(rests, before, now);
-            let usable = fault.lt(L::of(0.5));
-            let new_state = &machine.memory[..plan.state_len];
-            let new_output = &machine.memory[plan.fault..][..plan.output_len];
-            if L::any(!usable) {
-                keep_usable(usable, state, new_state);
-                keep_usable(usable, output, new_output);
-            } else {
-                state.copy_from_slice(new_state);
-                output.copy_from_slice(new_output);
-            }
-            output[0] = fault;
+            block.control_step();
+            block.store();
         });
+    }
+
+    /// Runs a pass over all blocks, blocks over threads. Each begins with the state in its working memory, and keeps
+    /// what it stores.
+    pub fn pass(&mut self, pass: &dyn AnyPass) {
+        self.each_block(|block| L::work(pass, block));
     }
 
     /// Fills the output from the state, with forces of zero.
     pub fn observe(&mut self) {
-        let rows = 1..self.plan.output_len;
-        self.each_block(|plan, machine, _, _, output| {
-            L::call::<Observe>(plan, machine);
-            output[rows.clone()].copy_from_slice(&machine.memory[plan.fault..][rows.clone()]);
+        self.each_block(|block| {
+            let plan = block.plan;
+            block.recall();
+            let fault = block.memory[plan.fault];
+            L::observe(plan, &mut block.machine());
+            block.memory[plan.fault] = fault;
+            block.store();
         });
     }
 
     /// The same for some rows, counted from [`Plan::fault`], of the environments with `mask[env]`; all other numbers
     /// stay.
     pub fn observe_some(&mut self, mask: &[bool], rows: Range<usize>) {
-        self.each_block(|plan, machine, block, _, output| {
-            let first = block * L::WIDTH;
+        self.each_block(|block| {
+            let first = block.first_env();
             let mask = &mask[first.min(mask.len())..(first + L::WIDTH).min(mask.len())];
             if !mask.contains(&true) {
                 return;
@@ -232,9 +239,10 @@ impl<L: Lanes> Batch<L> {
                 *to = L::scalar(1.0);
             }
             let chosen = L::of(0.5).lt(L::read(&chosen));
-            L::call::<Observe>(plan, machine);
+            let plan = block.plan;
+            L::observe(plan, &mut block.machine());
             for row in rows.clone() {
-                output[row] = L::select(chosen, machine.memory[plan.fault + row], output[row]);
+                block.output[row] = L::select(chosen, block.memory[plan.fault + row], block.output[row]);
             }
         });
     }
@@ -245,27 +253,35 @@ impl<L: Lanes> Batch<L> {
         }
     }
 
-    fn each_block(&mut self, work: impl Fn(&Plan, &mut Cpu<'_, L>, usize, &mut [L], &mut [L]) + Sync) {
+    fn each_block(&mut self, work: impl Fn(&mut Block<'_, L>) + Sync) {
         self.provide_desks();
-        let Self { plan, reals, state, parameters, output, desks, .. } = self;
+        let Self { plan, reals, links, num_envs, state, parameters, output, desks } = self;
         state
             .par_chunks_mut(plan.state_len.max(1))
-            .zip(parameters.par_chunks(plan.parameters_len))
+            .zip(parameters.par_chunks_mut(plan.parameters_len))
             .zip(output.par_chunks_mut(plan.output_len))
             .enumerate()
-            .for_each(|(block, ((state, parameters), output))| {
+            .for_each(|(index, ((state, parameters), output))| {
                 let desk = rayon::current_thread_index().map_or(0, |thread| thread + 1);
                 let mut desk = desks[desk % desks.len()].lock().unwrap_or_else(PoisonError::into_inner);
                 let Desk { memory, counts } = &mut *desk;
                 memory[..plan.state_len].copy_from_slice(&state[..plan.state_len]);
-                let mut machine = Cpu { memory, parameters, reals, ints: &plan.ints, counts };
-                work(plan, &mut machine, block, state, output);
+                let len = (*num_envs - index * L::WIDTH).min(L::WIDTH);
+                work(&mut Block {
+                    index,
+                    len,
+                    plan,
+                    links,
+                    memory,
+                    reals,
+                    counts,
+                    state,
+                    parameters,
+                    output,
+                });
             });
     }
 }
-
-/// The widest lanes.
-const MAX_WIDTH: usize = 16;
 
 /// What a batch holds of each environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -276,13 +292,6 @@ pub enum Part {
     Parameters,
     /// What the last step said, [`Plan::output_len`] rows.
     Output,
-}
-
-/// Takes the new numbers of the environments in the mask.
-fn keep_usable<L: Lanes>(usable: L::Mask, rows: &mut [L], new: &[L]) {
-    for (row, &new) in rows.iter_mut().zip(new) {
-        *row = L::select(usable, new, *row);
-    }
 }
 
 /// [`Lanes::WIDTH`] numbers of a row from environment `first` on; environments beyond the last repeat it.
@@ -299,21 +308,15 @@ fn chunk<L: Lanes>(row: &[L::Scalar], first: usize) -> L {
 
 fn set_column<L: Lanes>(rows: &mut [L], len: usize, env: usize, first: usize, values: &[f64]) {
     let (block, lane) = (env / L::WIDTH, env % L::WIDTH);
-    let mut buffer = [L::Scalar::default(); MAX_WIDTH];
     for (row, &value) in rows[block * len + first..].iter_mut().zip(values) {
-        row.write(&mut buffer);
-        buffer[lane] = L::scalar(value);
-        *row = L::read(&buffer);
+        set_lanes(row, lane..lane + 1, value);
     }
 }
 
 fn fill_column<L: Lanes>(rows: &mut [L], len: usize, env: usize, range: Range<usize>, value: f64) {
     let (block, lane) = (env / L::WIDTH, env % L::WIDTH);
-    let mut buffer = [L::Scalar::default(); MAX_WIDTH];
     for row in &mut rows[block * len..][range] {
-        row.write(&mut buffer);
-        buffer[lane] = L::scalar(value);
-        *row = L::read(&buffer);
+        set_lanes(row, lane..lane + 1, value);
     }
 }
 
@@ -323,18 +326,10 @@ fn get<L: Lanes>(rows: &[L], len: usize, env: usize, row: usize) -> L::Scalar {
     buffer[env % L::WIDTH]
 }
 
-fn copy_row<L: Lanes, T: Copy>(
-    rows: &[L],
-    len: usize,
-    row: usize,
-    to: &mut [T],
-    convert: impl Fn(L::Scalar) -> T,
-) {
+fn copy_row<L: Lanes>(rows: &[L], len: usize, row: usize, to: &mut [L::Scalar]) {
     let mut buffer = [L::Scalar::default(); MAX_WIDTH];
     for (block, to) in to.chunks_mut(L::WIDTH).enumerate() {
         rows[block * len + row].write(&mut buffer);
-        for (to, &from) in to.iter_mut().zip(&buffer) {
-            *to = convert(from);
-        }
+        to.copy_from_slice(&buffer[..to.len()]);
     }
 }

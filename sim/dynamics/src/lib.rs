@@ -10,6 +10,7 @@
 
 pub mod any;
 pub mod batch;
+pub mod block;
 pub mod collide;
 pub mod inspect;
 pub mod lane;

@@ -126,7 +126,13 @@ pub trait Machine {
     fn when(&self, condition: Self::Condition) -> Option<Self::Then>;
 
     /// Runs a phase of the step: a function of its own in what is compiled.
-    fn call<P: Phase>(&mut self, plan: &Plan);
+    #[inline(always)]
+    fn call<P: Phase>(&mut self, plan: &Plan) {
+        self.call_with::<Plan, P>(plan);
+    }
+
+    /// Runs a phase that follows something else than the plan of the physics.
+    fn call_with<Q, P: Phase<Q>>(&mut self, plan: &Q);
 
     /// Six consecutive numbers of working memory, angular part first.
     #[inline(always)]
@@ -317,7 +323,7 @@ impl<L: Lanes> Machine for Cpu<'_, L> {
     }
 
     #[inline(always)]
-    fn call<P: Phase>(&mut self, plan: &Plan) {
-        L::call::<P>(plan, self);
+    fn call_with<Q, P: Phase<Q>>(&mut self, plan: &Q) {
+        L::call_with::<Q, P>(plan, self);
     }
 }

@@ -1,14 +1,15 @@
 //! From actions in [-1, 1] to controls.
 
+use keiko_dynamics::block::Block;
+use keiko_dynamics::lane::{Lanes, Num};
+use keiko_dynamics::machine::Machine;
 use keiko_model::compose::Scene;
 use keiko_model::error::ErrorKind;
 use keiko_model::robot::{Actuator, Transmission};
 use keiko_model::task::{ActionKind, ActionOffset, ActionTargets};
 use keiko_model::{Error, Result};
-use keiko_world::Field;
 
 use crate::bind::{Binder, ScalarJoint};
-use crate::memory::Memory;
 
 /// One action: `ctrl = bias + factor · clamp(value)`, where `value` is `centre + scale · action`, or for changes
 /// of a position `target + scale · action`.
@@ -16,11 +17,11 @@ use crate::memory::Memory;
 struct Drive {
     actuator: usize,
     joint: Option<ScalarJoint>,
-    centre: f32,
-    scale: f32,
-    range: [f32; 2],
-    bias: f32,
-    factor: f32,
+    centre: f64,
+    scale: f64,
+    range: Option<[f64; 2]>,
+    bias: f64,
+    factor: f64,
 }
 
 /// The action of a task with its names resolved.
@@ -28,9 +29,22 @@ struct Drive {
 pub(crate) struct ActionMap {
     drives: Vec<Drive>,
     kind: ActionKind,
-    clip: f32,
-    held: Vec<f32>,
+    clip: f64,
+    held: Vec<f64>,
     names: Vec<String>,
+    /// First row of the controls, and of qpos.
+    control: usize,
+    qpos: usize,
+    /// First row of what the policy asks for.
+    pub input: usize,
+    /// First row of the actions of this step, clipped.
+    pub action: usize,
+    /// First row of the actions of the step before.
+    pub previous: usize,
+    /// First row of the targets of position actions, absolute \[rad or m\].
+    pub target: usize,
+    /// 1 where an action was NaN.
+    pub broken: usize,
 }
 
 impl ActionMap {
@@ -49,12 +63,20 @@ impl ActionMap {
                 "allowed: a robot with actuators on its joints, or a table `[actuators.NAME]` that gives it some",
             ));
         }
-        let drives = chosen.iter().map(|index| drive(binder, *index)).collect::<Result<_>>()?;
+        let drives: Vec<Drive> = chosen.iter().map(|index| drive(binder, *index)).collect::<Result<_>>()?;
+        let len = drives.len();
         Ok(Self {
             drives,
             kind: spec.kind,
-            clip: spec.clip as f32,
-            held: binder.scene.default_ctrl.iter().map(|u| *u as f32).collect(),
+            clip: spec.clip,
+            held: binder.scene.default_ctrl.clone(),
+            control: binder.rows.control,
+            qpos: binder.rows.qpos,
+            input: binder.take_input(len),
+            action: binder.take_state(len),
+            previous: binder.take_state(len),
+            target: binder.take_state(len),
+            broken: binder.take_state(1),
             names: chosen.iter().map(|index| binder.scene.model.actuators[*index].name.clone()).collect(),
         })
     }
@@ -65,46 +87,45 @@ impl ActionMap {
     }
 
     /// Position of each driven joint in the default pose; 0 where there is none.
-    pub fn defaults(&self) -> Vec<f32> {
-        self.drives.iter().map(|drive| drive.joint.map_or(0.0, |joint| joint.default)).collect()
+    pub fn defaults(&self) -> Vec<f64> {
+        self.drives.iter().map(|drive| drive.joint.map_or(0.0, |joint| f64::from(joint.default))).collect()
     }
 
-    /// Clips an action in place; a NaN becomes 0 and is reported.
-    pub fn clip(&self, actions: &mut Field, broken: &mut [bool]) {
-        for row in 0..actions.num_rows() {
-            for (action, broken) in actions.row_mut(row).iter_mut().zip(broken.iter_mut()) {
-                if action.is_nan() {
-                    (*action, *broken) = (0.0, true);
-                }
-                *action = action.clamp(-self.clip, self.clip);
-            }
-        }
-    }
-
-    /// Sets the targets of one environment to where its joints are.
-    pub fn reset_targets(&self, memory: &mut Memory, qpos: &Field, env: usize) {
+    /// Sets the targets of an environment of a block to where its joints are.
+    pub fn reset_targets<L: Lanes>(&self, block: &mut Block<'_, L>, env: usize) {
         for (row, drive) in self.drives.iter().enumerate() {
-            let q = drive.joint.map_or(0.0, |joint| qpos.get(joint.q, env));
-            memory.target.set(row, env, q);
+            let q = drive.joint.map_or(0.0, |joint| block.get(self.qpos + joint.q, env).into());
+            block.set(self.target + row, env, q);
         }
     }
 
-    /// Writes the controls for the actions in `memory`, and their targets.
-    pub fn apply(&self, memory: &mut Memory, ctrl: &mut Field) {
+    /// Clips what the policy asks for, and writes the controls and their targets. A NaN becomes 0 and is reported.
+    #[inline(always)]
+    pub fn apply<M: Machine>(&self, m: &mut M) {
+        let mut broken = m.num(0.0);
         for (row, held) in self.held.iter().enumerate() {
-            ctrl.row_mut(row).fill(*held);
+            m.set(self.control + row, m.num(*held));
         }
         for (row, drive) in self.drives.iter().enumerate() {
-            let actions = memory.action.row(row);
-            let targets = memory.target.row_mut(row);
-            let controls = ctrl.row_mut(drive.actuator);
-            for ((action, target), control) in actions.iter().zip(targets).zip(controls) {
-                let from = if self.kind == ActionKind::PositionDelta { *target } else { drive.centre };
-                let value = (from + drive.scale * action).max(drive.range[0]).min(drive.range[1]);
-                *target = value;
-                *control = drive.bias + drive.factor * value;
+            let asked = m.get(self.input + row);
+            let number = asked.le(asked);
+            broken = M::Num::select(number, broken, m.num(1.0));
+            let asked = M::Num::select(number, asked, m.num(0.0));
+            let action = asked.clamp(m.num(-self.clip), m.num(self.clip));
+            m.set(self.previous + row, m.get(self.action + row));
+            m.set(self.action + row, action);
+            let from = match self.kind {
+                ActionKind::PositionDelta => m.get(self.target + row),
+                _ => m.num(drive.centre),
+            };
+            let mut value = action.mul_add(m.num(drive.scale), from);
+            if let Some([low, high]) = drive.range {
+                value = value.clamp(m.num(low), m.num(high));
             }
+            m.set(self.target + row, value);
+            m.set(self.control + drive.actuator, value.mul_add(m.num(drive.factor), m.num(drive.bias)));
         }
+        m.set(self.broken, broken);
     }
 }
 
@@ -177,15 +198,7 @@ fn drive(binder: &Binder<'_>, index: usize) -> Result<Drive> {
         (ActionKind::Position, ActionOffset::Default) => joint.map_or(0.0, |joint| f64::from(joint.default)),
         _ => 0.0,
     };
-    Ok(Drive {
-        actuator: index,
-        joint,
-        centre: centre as f32,
-        scale: scale as f32,
-        range: range.unwrap_or([f64::NEG_INFINITY, f64::INFINITY]).map(|x| x as f32),
-        bias: bias as f32,
-        factor: factor as f32,
-    })
+    Ok(Drive { actuator: index, joint, centre, scale, range, bias, factor })
 }
 
 /// Control at which a servo gives no force at a value: `bias + factor · value`. `order` 1 is position, 2 velocity.

@@ -1,8 +1,10 @@
 //! From the names of a task to indices of its model, once, when the environment is built.
 
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
-use keiko_model::compose::{Frame, Scene};
+use keiko_dynamics::plan::{Plan, TaskRows};
+use keiko_model::compose::{self, Scene};
 use keiko_model::error::ErrorKind;
 use keiko_model::robot::{Joint, JointKind, Transmission};
 use keiko_model::task::{Command, TaskSpec, matches_pattern};
@@ -42,11 +44,174 @@ pub(crate) fn quaternion_row(joint: &Joint) -> Option<usize> {
     }
 }
 
-/// Looks names up; all errors point at the value with a dotted path.
-#[derive(Clone, Copy)]
+/// Where the numbers of an environment lie in the memory of a pass, and where the task's own begin.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rows {
+    pub qpos: usize,
+    pub qvel: usize,
+    pub control: usize,
+    pub fault: usize,
+    pub body_position: usize,
+    pub body_rotation: usize,
+    pub body_linear: usize,
+    pub body_angular: usize,
+    pub actuator_force: usize,
+    pub contact_force: usize,
+    pub sensed: usize,
+    state: usize,
+    input: usize,
+    output: usize,
+    work: usize,
+}
+
+impl Rows {
+    /// Those of a plan.
+    pub fn of(plan: &Plan) -> Self {
+        Self {
+            qpos: plan.qpos,
+            qvel: plan.qvel,
+            control: plan.control,
+            fault: plan.fault,
+            body_position: plan.body_position,
+            body_rotation: plan.body_rotation,
+            body_linear: plan.body_linear,
+            body_angular: plan.body_angular,
+            actuator_force: plan.actuator_force,
+            contact_force: plan.contact_force,
+            sensed: plan.sensed,
+            state: plan.task_state,
+            input: plan.input,
+            output: plan.task_output,
+            work: plan.task_work,
+        }
+    }
+}
+
+/// Rows of a body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Body {
+    /// Origin in the world `[3]`.
+    pub position: usize,
+    /// `world_from_body`, xyzw `[4]`.
+    pub rotation: usize,
+    /// Velocity of the origin, world axes `[3]`.
+    pub linear: usize,
+    /// Angular velocity, world axes `[3]`.
+    pub angular: usize,
+    /// Net contact force, world axes `[3]`.
+    pub contact_force: usize,
+}
+
+/// A point on a body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame {
+    pub body: Body,
+    /// In the body's frame \[m\].
+    pub point: [f64; 3],
+}
+
+/// How long a body has been in the air: rows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AirTime {
+    pub body: Body,
+    /// Time since it was last touched \[s\]; 0 while it is.
+    pub air: usize,
+    /// Time that it had been in the air when it landed in the last step, else 0 \[s\].
+    pub landed: usize,
+}
+
+/// Looks names up, and gives the terms rows of their own; all errors point at the value with a dotted path.
 pub(crate) struct Binder<'a> {
     pub spec: &'a TaskSpec,
     pub scene: &'a Scene,
+    pub rows: Rows,
+    taken: Cell<TaskRows>,
+    /// Rows, and where their values are kept when a step begins.
+    pub remembered: RefCell<Vec<(usize, usize)>>,
+    /// Bodies whose time in the air is counted.
+    pub air_times: RefCell<Vec<AirTime>>,
+}
+
+impl<'a> Binder<'a> {
+    /// For a task on a scene, whose numbers lie where `rows` says.
+    pub fn new(spec: &'a TaskSpec, scene: &'a Scene, rows: Rows) -> Self {
+        Self {
+            spec,
+            scene,
+            rows,
+            taken: Cell::default(),
+            remembered: RefCell::default(),
+            air_times: RefCell::default(),
+        }
+    }
+
+    /// How many rows have been taken.
+    pub fn taken(&self) -> TaskRows {
+        self.taken.get()
+    }
+
+    fn take(&self, part: fn(&mut TaskRows) -> &mut usize, start: usize, len: usize) -> usize {
+        let mut taken = self.taken.get();
+        let first = start + *part(&mut taken);
+        *part(&mut taken) += len;
+        self.taken.set(taken);
+        first
+    }
+
+    /// Rows that are kept from step to step; 0 when an episode begins.
+    pub fn take_state(&self, len: usize) -> usize {
+        self.take(|rows| &mut rows.state, self.rows.state, len)
+    }
+
+    /// Rows that a step gets.
+    pub fn take_input(&self, len: usize) -> usize {
+        self.take(|rows| &mut rows.input, self.rows.input, len)
+    }
+
+    /// Rows that a step gives.
+    pub fn take_output(&self, len: usize) -> usize {
+        self.take(|rows| &mut rows.output, self.rows.output, len)
+    }
+
+    /// Rows of scratch.
+    pub fn take_work(&self, len: usize) -> usize {
+        self.take(|rows| &mut rows.work, self.rows.work, len)
+    }
+
+    /// Where rows are found as they were before the step.
+    pub fn before(&self, rows: Range<usize>) -> usize {
+        let first = self.take_state(rows.len());
+        self.remembered.borrow_mut().extend(rows.enumerate().map(|(k, row)| (row, first + k)));
+        first
+    }
+
+    /// Counts the time that a body is in the air.
+    pub fn air_time(&self, body: usize) -> AirTime {
+        let first = self.take_state(2);
+        let air_time = AirTime { body: self.body_rows(body), air: first, landed: first + 1 };
+        self.air_times.borrow_mut().push(air_time);
+        air_time
+    }
+
+    /// Rows of a body.
+    pub fn body_rows(&self, body: usize) -> Body {
+        Body {
+            position: self.rows.body_position + 3 * body,
+            rotation: self.rows.body_rotation + 4 * body,
+            linear: self.rows.body_linear + 3 * body,
+            angular: self.rows.body_angular + 3 * body,
+            contact_force: self.rows.contact_force + 3 * body,
+        }
+    }
+
+    /// Rows of the robot's base.
+    pub fn base(&self) -> Body {
+        self.body_rows(self.scene.base)
+    }
+
+    fn frame_rows(&self, frame: compose::Frame) -> Frame {
+        Frame { body: self.body_rows(frame.body), point: frame.point.to_array() }
+    }
 }
 
 impl Binder<'_> {
@@ -130,16 +295,17 @@ impl Binder<'_> {
                     sites.chain(bodies),
                 ));
             }
-            frames.extend(found.iter().filter_map(|name| Frame::named(model, name)));
+            let named = found.iter().filter_map(|name| compose::Frame::named(model, name));
+            frames.extend(named.map(|frame| self.frame_rows(frame)));
         }
         Ok(frames)
     }
 
     /// A site or body by name, or the end effector.
     pub fn frame(&self, name: Option<&str>, path: &str) -> Result<Frame> {
-        let Some(name) = name else { return Ok(self.scene.end_effector) };
+        let Some(name) = name else { return Ok(self.frame_rows(self.scene.end_effector)) };
         let model = &self.scene.model;
-        Frame::named(model, name).ok_or_else(|| {
+        compose::Frame::named(model, name).map(|frame| self.frame_rows(frame)).ok_or_else(|| {
             let sites = model.sites.iter().map(|site| site.name.as_str());
             let bodies = model.bodies.iter().skip(1).map(|body| body.name.as_str());
             self.spec.source.unknown(path, "site or body", name, sites.chain(bodies))
@@ -201,7 +367,7 @@ impl Binder<'_> {
         }
     }
 
-    /// The row of qvel and the gear of each actuator on a scalar joint.
+    /// Each actuator on a scalar joint, the joint and the gear.
     pub fn actuated_joints(&self) -> Vec<(usize, ScalarJoint, f32)> {
         let model = &self.scene.model;
         let actuators = model.actuators.iter().enumerate();

@@ -1,18 +1,22 @@
-//! The phases of a control step around the physics: act, judge, restart, observe.
+//! The control step of a block of environments, and what an episode is: how it begins, goes on and ends.
 
-use bevy_ecs::prelude::Resource;
-use keiko_model::TaskSpec;
-use keiko_model::compose::Scene;
-use keiko_world::schedule::ResetMask;
-use keiko_world::{BatchState, EnvParameters, Fault, FaultCause, Field};
+use std::sync::{Mutex, PoisonError};
+
+use keiko_dynamics::block::{Block, Pass};
+use keiko_dynamics::lane::Lanes;
+use keiko_model::RobotModel;
+use keiko_world::lanes::{Start, Starter, wrenches};
+use keiko_world::replay::{ReplayFile, ReplayInfo, ReplayRing};
+use keiko_world::{EnvParameters, Field, Stopwatch};
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{EpisodeEnd, StepOutput};
-use crate::draw::{Purpose, Who};
-use crate::memory::{Memory, MemoryLayout};
+use crate::contract::EpisodeEnd;
+use crate::draw::{Draw, Purpose, Who};
 use crate::randomize::PushKind;
-use crate::rules::Rules;
-use crate::terms::{TOUCH_FORCE, View};
+use crate::rules::{Act, BROKE_ACTION, BROKE_OUTPUT, Conclude, Fresh, Judge, Observe, Rules};
+
+/// The widest lanes.
+const MAX_WIDTH: usize = 16;
 
 /// Why environments broke, counted since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +36,16 @@ impl FaultCounts {
     pub fn total(&self) -> u64 {
         self.non_finite + self.diverged + self.action + self.output
     }
+
+    /// Counts one more.
+    pub(crate) fn count(&mut self, breakage: Breakage) {
+        *match breakage {
+            Breakage::NonFinite => &mut self.non_finite,
+            Breakage::Diverged => &mut self.diverged,
+            Breakage::Action => &mut self.action,
+            Breakage::Output => &mut self.output,
+        } += 1;
+    }
 }
 
 /// Why one environment broke.
@@ -48,410 +62,444 @@ pub enum Breakage {
     Output,
 }
 
-/// What changes from step to step, except the physics.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Running {
-    pub memory: Memory,
-    pub output: StepOutput,
-    pub faults: FaultCounts,
+impl Breakage {
+    /// By the number that the rules give it.
+    fn numbered(number: f64) -> Option<Self> {
+        match number {
+            n if n < 0.5 => None,
+            n if n < 1.5 => Some(Self::NonFinite),
+            n if n < 2.5 => Some(Self::Diverged),
+            n if n < 0.5 * (BROKE_ACTION + BROKE_OUTPUT) => Some(Self::Action),
+            _ => Some(Self::Output),
+        }
+    }
 }
 
-/// Pushes of a control step: which environments, and what of them changes.
-#[derive(Default)]
-pub(crate) struct DuePushes {
-    /// Changes of qvel `[nv, num_envs]`.
-    pub velocity: Option<(Vec<bool>, Field)>,
-    /// Force and torque on each body from now on `[6 nb, num_envs]`.
-    pub wrench: Option<(Vec<bool>, Field)>,
+/// An environment that broke in the last step.
+pub(crate) struct Broke {
+    pub env: usize,
+    pub breakage: Breakage,
+    /// Name of the file about it.
+    pub name: String,
+    /// Its last steps, where they are kept.
+    pub replay: Option<ReplayFile>,
 }
 
-/// A task on its batch: rules, memory and scratch space.
-#[derive(Resource)]
-pub(crate) struct Episodes {
-    pub rules: Rules,
-    pub running: Running,
+/// What a block of environments has beside its rows: whole numbers, and lists of what happened in the last step.
+pub(crate) struct Slot {
+    /// Episodes started since the environment was made.
+    pub episode: Vec<u64>,
+    /// Control step at which the next push of each term comes, by environment.
+    pub next_push: Vec<Vec<u32>>,
+    /// Control step at which the push of each term that acts now ends, 0 where none does, by environment.
+    pub push_end: Vec<Vec<u32>>,
+    /// Its force along x and y \[N\].
+    pub push_force: Vec<Vec<[f32; 2]>>,
+    /// Force and torque on each body of an environment's episode `[6 nb]`.
+    pub wrench: Vec<Vec<f32>>,
+    /// The last steps, where replays are written.
+    pub ring: Option<ReplayRing>,
+    /// Episodes that ended.
+    pub ended: Vec<EpisodeEnd>,
+    /// Environments that broke.
+    pub broke: Vec<Broke>,
+    /// Environments that started again, and where.
+    pub started: Vec<(usize, Start)>,
+    /// Environments that are to be pushed, and the changes of their qvel; only where the physics is elsewhere.
+    pub pushed: Vec<(usize, Vec<f32>)>,
+    /// Environments on whose bodies other forces and torques act from now on `[6 nb]`; likewise.
+    pub pulled: Vec<(usize, Vec<f32>)>,
+    pub watch: Stopwatch,
+    /// Parameters that change nothing.
+    identity: EnvParameters,
+}
+
+impl Slot {
+    /// For `len` environments of which none has begun.
+    pub fn new(rules: &Rules, model: &RobotModel, len: usize) -> Self {
+        Self {
+            episode: vec![0; len],
+            next_push: vec![vec![0; rules.randomizer.pushes.len()]; len],
+            push_end: vec![vec![0; rules.randomizer.pushes.len()]; len],
+            push_force: vec![vec![[0.0; 2]; rules.randomizer.pushes.len()]; len],
+            wrench: vec![vec![0.0; 6 * model.bodies.len()]; len],
+            ring: None,
+            ended: Vec::new(),
+            broke: Vec::new(),
+            started: Vec::new(),
+            pushed: Vec::new(),
+            pulled: Vec::new(),
+            watch: Stopwatch::default(),
+            identity: EnvParameters::identity(model, 1),
+        }
+    }
+}
+
+/// Which part of the control step a pass does. Where the physics is not in the pass, it comes after [`Part::Act`], and
+/// the resets after [`Part::Judge`].
+#[derive(Clone, Copy)]
+pub(crate) enum Part<'a> {
+    /// All of it, physics and resets included.
+    Step(Starter<'a>),
+    /// Controls from actions.
+    Act,
+    /// Rewards, observations, ends, and where episodes start again.
+    Judge,
+    /// Episodes begin outside a step, where the mask says.
+    Begin(&'a [bool], Option<Starter<'a>>),
+    /// The first observations of what started again.
+    See,
+}
+
+/// A pass of a task over its environments.
+pub(crate) struct Work<'a> {
+    pub rules: &'a Rules,
+    pub slots: &'a [Mutex<Slot>],
     pub seed: u64,
     /// Index over the whole run of the first environment of this batch.
     pub first_env: u32,
-    /// Environments to restart `[num_envs]`.
-    pub restart: Vec<bool>,
-    broken: Vec<Option<Breakage>>,
-    raw: Field,
-    weighted: Field,
-    fresh: Vec<Field>,
+    /// What the policy asks for `[num_actions, num_envs]`.
+    pub actions: &'a Field,
+    pub part: Part<'a>,
 }
 
-impl Episodes {
-    pub fn new(rules: Rules, task: &TaskSpec, scene: &Scene, seed: u64, first_env: u32) -> Self {
-        let n = rules.spec.num_envs;
-        let model = &scene.model;
-        let memory = Memory::new(MemoryLayout {
-            num_envs: n,
-            num_actions: rules.spec.actions.len(),
-            num_dofs: model.num_dofs(),
-            num_bodies: model.bodies.len(),
-            num_commands: task.command.len(),
-            num_pushes: rules.randomizer.pushes.len(),
-            num_rewards: task.reward.len(),
-        });
-        let output = StepOutput {
-            observations: rules.observation_fields(),
-            final_observations: rules.observation_fields(),
-            reward: vec![0.0; n],
-            terminated: vec![false; n],
-            truncated: vec![false; n],
-            invalid: vec![false; n],
-            episodes: Vec::new(),
-        };
-        Self {
-            running: Running { memory, output, faults: FaultCounts::default() },
-            seed,
-            first_env,
-            restart: vec![false; n],
-            broken: vec![None; n],
-            raw: Field::zeros(task.reward.len(), n),
-            weighted: Field::zeros(task.reward.len(), n),
-            fresh: rules.observation_fields(),
-            rules,
+impl Pass for Work<'_> {
+    fn block<L: Lanes>(&self, block: &mut Block<'_, L>) {
+        let mut slot = self.slots[block.index].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut this = At { work: self, rules: self.rules, slot: &mut slot, block };
+        this.slot.watch.begin();
+        // Terms compare with how bodies were before the step, and the last observations stand for those that a broken
+        // environment does not give.
+        this.block.recall();
+        match self.part {
+            Part::Step(starter) => {
+                this.act(false);
+                this.slot.watch.lap("act");
+                this.block.control_step();
+                this.slot.watch.lap("physics");
+                this.judge();
+                this.block.store();
+                this.slot.watch.lap("store");
+                this.restart(Some(starter));
+            }
+            Part::Act => {
+                this.act(true);
+                this.block.store();
+            }
+            Part::Judge => {
+                this.judge();
+                this.restart(None);
+                this.block.store();
+            }
+            Part::Begin(mask, starter) => {
+                this.begin_outside(mask);
+                this.block.store();
+                this.restart(starter);
+                this.block.store();
+            }
+            Part::See => {
+                if this.block.any(self.rules.given.restart) {
+                    this.see();
+                    this.block.store();
+                }
+            }
         }
     }
+}
 
-    pub fn num_envs(&self) -> usize {
-        self.rules.spec.num_envs
-    }
+/// A block at work.
+struct At<'a, 'b, L: Lanes> {
+    work: &'a Work<'a>,
+    rules: &'a Rules,
+    slot: &'a mut Slot,
+    block: &'a mut Block<'b, L>,
+}
 
-    /// Name of the file about what an environment is doing.
-    pub fn episode_name(&self, env: usize) -> String {
-        let (who, step) = (self.who(env), self.running.memory.step[env]);
-        format!("fault-env{}-episode{}-step{step}", who.env, who.episode)
-    }
-
+impl<L: Lanes> At<'_, '_, L> {
     fn who(&self, env: usize) -> Who {
         Who {
-            seed: self.seed,
-            env: self.first_env.wrapping_add(env as u32),
-            episode: self.running.memory.episode[env],
+            seed: self.work.seed,
+            env: self.work.first_env.wrapping_add((self.block.first_env() + env) as u32),
+            episode: self.slot.episode[env],
         }
     }
 
-    /// Phase act: clips the actions and writes the controls. The pushes that are due come back.
-    pub fn act(
-        &mut self,
-        actions: &Field,
-        state: &BatchState,
-        parameters: &EnvParameters,
-        ctrl: &mut Field,
-    ) -> DuePushes {
-        let n = self.num_envs();
-        let memory = &mut self.running.memory;
-        std::mem::swap(&mut memory.previous_action, &mut memory.action);
-        memory.action.as_mut_slice().copy_from_slice(actions.as_slice());
-        let mut broken = vec![false; n];
-        self.rules.actions.clip(&mut memory.action, &mut broken);
-        for (slot, broken) in self.broken.iter_mut().zip(broken) {
-            *slot = broken.then_some(Breakage::Action);
-        }
-        self.rules.actions.apply(memory, ctrl);
-        memory.previous_qvel.as_mut_slice().copy_from_slice(state.qvel.as_slice());
-        memory.previous_body_position.as_mut_slice().copy_from_slice(state.body_position.as_slice());
-        self.due_pushes(state.qvel.num_rows(), parameters)
+    /// Control steps of an environment in its episode.
+    fn step(&self, env: usize) -> u32 {
+        self.number(self.rules.clock.step, env) as u32
     }
 
-    fn due_pushes(&mut self, num_dofs: usize, parameters: &EnvParameters) -> DuePushes {
-        let n = self.num_envs();
-        let mut due = DuePushes::default();
-        for index in 0..self.rules.randomizer.pushes.len() {
-            for env in 0..n {
-                let step = self.running.memory.step[env];
-                let ends = self.running.memory.push_end[index][env] == step && step > 0;
-                if !ends && self.running.memory.next_push[index][env] != step {
+    /// The same of all of them.
+    fn steps(&self) -> [u32; MAX_WIDTH] {
+        let mut steps = [0.0; MAX_WIDTH];
+        self.block.row(self.rules.clock.step, &mut steps);
+        steps.map(|step| step as u32)
+    }
+
+    fn number(&self, row: usize, env: usize) -> f64 {
+        self.block.get(row, env).into()
+    }
+
+    fn holds(&self, row: usize, env: usize) -> bool {
+        self.number(row, env) > 0.5
+    }
+
+    /// Controls from actions, and pushes: of the block's own velocities, or, if physics is `elsewhere`, in a list.
+    fn act(&mut self, elsewhere: bool) {
+        let (first, len) = (self.block.first_env(), self.block.len);
+        for row in 0..self.work.actions.num_rows() {
+            let asked = &self.work.actions.row(row)[first..first + len];
+            self.block.set_row(self.rules.actions.input + row, asked);
+        }
+        self.block.call::<Rules, Act>(self.rules);
+        self.push(elsewhere);
+        self.record();
+    }
+
+    fn push(&mut self, elsewhere: bool) {
+        let rules = self.rules;
+        if rules.randomizer.pushes.is_empty() {
+            return;
+        }
+        for (env, step) in self.steps().into_iter().enumerate().take(self.block.len) {
+            let mut pulled = false;
+            for (index, push) in rules.randomizer.pushes.iter().enumerate() {
+                let ends = self.slot.push_end[env][index] == step && step > 0;
+                if !ends && self.slot.next_push[env][index] != step {
                     continue;
                 }
                 let who = self.who(env);
-                let push = &self.rules.randomizer.pushes[index];
                 let ([x, y], steps) = if ends { ([0.0; 2], 0) } else { push.draw(who, index, step) };
-                let memory = &mut self.running.memory;
+                let size = [x as f32, y as f32];
                 match push.kind {
-                    PushKind::Speed { v, .. } => {
-                        let (mask, delta) =
-                            due.velocity.get_or_insert_with(|| (vec![false; n], Field::zeros(num_dofs, n)));
-                        mask[env] = true;
-                        for (row, part) in [(v, x), (v + 1, y)] {
-                            delta.set(row, env, delta.get(row, env) + part as f32);
-                        }
-                    }
+                    PushKind::Speed { v, .. } => self.change_speed(env, v, size, elsewhere),
                     PushKind::Force { .. } => {
-                        let (mask, _) = due.wrench.get_or_insert_with(|| {
-                            (vec![false; n], Field::zeros(parameters.wrench.num_rows(), n))
-                        });
-                        mask[env] = true;
-                        memory.push_force.set(2 * index, env, x as f32);
-                        memory.push_force.set(2 * index + 1, env, y as f32);
-                        memory.push_end[index][env] = if ends { 0 } else { step.saturating_add(steps) };
+                        pulled = true;
+                        self.slot.push_force[env][index] = size;
+                        self.slot.push_end[env][index] = if ends { 0 } else { step.saturating_add(steps) };
                     }
                 }
                 if !ends {
-                    memory.next_push[index][env] = push.next(who, index, step.saturating_add(steps));
+                    self.slot.next_push[env][index] = push.next(who, index, step.saturating_add(steps));
                 }
             }
-        }
-        if let Some((mask, wrench)) = &mut due.wrench {
-            for env in (0..n).filter(|env| mask[*env]) {
-                self.pull(parameters, env, wrench);
+            if pulled {
+                self.pull(env, elsewhere);
             }
         }
-        due
     }
 
-    /// Force and torque on each body of one environment: those of its episode, and the pushes that act.
-    fn pull(&self, parameters: &EnvParameters, env: usize, wrench: &mut Field) {
-        wrench.set_column(env, parameters.wrench.column(env));
-        for (index, push) in self.rules.randomizer.pushes.iter().enumerate() {
+    /// Adds to the speed along x and y of a base whose first row in qvel is `v`.
+    fn change_speed(&mut self, env: usize, v: usize, change: [f32; 2], elsewhere: bool) {
+        if elsewhere {
+            let mut delta = vec![0.0; self.rules.num_dofs];
+            delta[v..v + 2].copy_from_slice(&change);
+            self.slot.pushed.push((self.block.first_env() + env, delta));
+            return;
+        }
+        for (k, part) in change.into_iter().enumerate() {
+            let row = self.block.plan.qvel + v + k;
+            self.block.set(row, env, self.number(row, env) + f64::from(part));
+        }
+    }
+
+    /// Sets force and torque on each body: those of the episode, and the pushes that act.
+    fn pull(&mut self, env: usize, elsewhere: bool) {
+        let rules = self.rules;
+        let mut wrench = self.slot.wrench[env].clone();
+        for (push, force) in rules.randomizer.pushes.iter().zip(&self.slot.push_force[env]) {
             let PushKind::Force { body, .. } = push.kind else { continue };
-            for k in 0..2 {
-                let (row, part) = (6 * body + k, self.running.memory.push_force.get(2 * index + k, env));
-                wrench.set(row, env, wrench.get(row, env) + part);
+            wrench[6 * body] += force[0];
+            wrench[6 * body + 1] += force[1];
+        }
+        if elsewhere {
+            self.slot.pulled.push((self.block.first_env() + env, wrench));
+            return;
+        }
+        let mut column = Field::zeros(wrench.len(), 1);
+        column.set_column(0, wrench);
+        self.block.set_wrench(env, &wrenches(&column, 0));
+    }
+
+    /// Keeps the state before the physics, and the controls that it gets.
+    fn record(&mut self) {
+        let Some(ring) = &mut self.slot.ring else { return };
+        let plan = self.block.plan;
+        for (field, first) in ring.next_slot().iter_mut().zip([plan.qpos, plan.qvel, plan.control]) {
+            for row in 0..field.num_rows() {
+                self.block.row(first + row, field.row_mut(row));
             }
         }
     }
 
-    /// Phase reward: counts the step, decides what ended, sums rewards, and computes the last observations of
-    /// the episodes that end. What broke comes back.
-    pub fn judge(&mut self, state: &BatchState, faults: &[Fault]) -> Vec<(usize, Breakage)> {
-        for fault in faults {
-            self.broken[fault.env] = Some(match fault.cause {
-                FaultCause::NonFinite => Breakage::NonFinite,
-                FaultCause::Diverged => Breakage::Diverged,
-            });
-        }
-        self.count_step(state);
-        let n = self.num_envs();
-        let mut terminated = vec![false; n];
-        let mut cause = vec![None; n];
-        {
-            let view = self.view(state, &terminated);
-            for (index, ends) in self.rules.terminations.iter().enumerate() {
-                for (env, cause) in cause.iter_mut().enumerate() {
-                    if cause.is_none() && ends(&view, env) {
-                        *cause = Some(index);
-                    }
-                }
-            }
-        }
-        for (terminated, cause) in terminated.iter_mut().zip(&cause) {
-            *terminated = cause.is_some();
-        }
-        self.sum_rewards(state, &terminated);
-        self.resample_commands();
-        let mut last = std::mem::take(&mut self.running.output.final_observations);
-        self.rules.observe(&self.view(state, &terminated), |env| self.who(env), &mut last);
-        self.keep_finite(&mut last);
-        self.running.output.final_observations = last;
-        self.end_episodes(state, &terminated, &cause)
-    }
-
-    fn view<'a>(&'a self, state: &'a BatchState, terminated: &'a [bool]) -> View<'a> {
-        View {
-            state,
-            memory: &self.running.memory,
-            base: self.rules.base,
-            dt: self.rules.spec.control_dt as f32,
-            max_steps: self.rules.spec.max_episode_steps,
-            terminated,
-        }
-    }
-
-    /// Steps and times in the air.
-    fn count_step(&mut self, state: &BatchState) {
-        let dt = self.rules.spec.control_dt as f32;
-        let memory = &mut self.running.memory;
-        memory.step.iter_mut().for_each(|step| *step += 1);
-        for body in 0..memory.air_time.num_rows() {
-            for env in 0..memory.step.len() {
-                let touched = crate::terms::vector(&state.contact_force, body, env).length() > TOUCH_FORCE;
-                let air_time = memory.air_time.get(body, env);
-                memory.landed.set(body, env, if touched { air_time } else { 0.0 });
-                memory.air_time.set(body, env, if touched { 0.0 } else { air_time + dt });
-            }
-        }
-    }
-
-    fn sum_rewards(&mut self, state: &BatchState, terminated: &[bool]) {
-        let mut reward = std::mem::take(&mut self.running.output.reward);
-        let (mut raw, mut weighted) = (std::mem::take(&mut self.raw), std::mem::take(&mut self.weighted));
-        self.rules.reward(&self.view(state, terminated), &mut raw, &mut weighted, &mut reward);
-        let memory = &mut self.running.memory;
-        let sums = [(&mut memory.raw_sums, &raw), (&mut memory.reward_sums, &weighted)];
-        for (sums, parts) in sums {
-            for (sum, part) in sums.iter_mut().zip(parts.as_slice()) {
-                *sum += f64::from(*part);
-            }
-        }
-        for (env, value) in reward.iter_mut().enumerate() {
-            if !value.is_finite() && self.broken[env].is_none() {
-                self.broken[env] = Some(Breakage::Output);
-            }
-            if self.broken[env].is_some() {
-                *value = 0.0;
-            }
-            memory.return_sum[env] += f64::from(*value);
-        }
-        (self.raw, self.weighted, self.running.output.reward) = (raw, weighted, reward);
-    }
-
-    fn resample_commands(&mut self) {
-        for index in 0..self.rules.commands.len() {
-            let period = self.rules.commands[index].period;
-            if period == 0 {
-                continue;
-            }
-            for env in 0..self.num_envs() {
-                if self.running.memory.step[env].is_multiple_of(period) {
+    /// What the step gives, before episodes start again.
+    fn judge(&mut self) {
+        self.block.call::<Rules, Judge>(self.rules);
+        self.slot.watch.lap("terms");
+        let rules = self.rules;
+        for (index, command) in rules.commands.iter().enumerate().filter(|(_, command)| command.period > 0) {
+            for (env, step) in self.steps().into_iter().enumerate().take(self.block.len) {
+                if step.is_multiple_of(command.period) {
                     self.draw_command(index, env);
                 }
             }
         }
+        self.observe();
+        self.block.call::<Rules, Conclude>(self.rules);
+        self.slot.watch.lap("observe");
     }
 
     fn draw_command(&mut self, index: usize, env: usize) {
-        let mut draw = self.who(env).draw(Purpose::Command, index, self.running.memory.step[env]);
+        let mut draw = self.who(env).draw(Purpose::Command, index, self.step(env));
         let value = self.rules.commands[index].sample(&mut draw);
         for (k, value) in value.into_iter().enumerate() {
-            self.running.memory.command.set(3 * index + k, env, value);
+            self.block.set(self.rules.command + 3 * index + k, env, f64::from(value));
         }
     }
 
-    /// Replaces observations of broken environments, and those that are not finite, by the ones before.
-    fn keep_finite(&mut self, fields: &mut [Field]) {
-        for env in 0..self.num_envs() {
-            let finite = fields.iter().all(|field| field.column(env).all(f32::is_finite));
-            if !finite && self.broken[env].is_none() {
-                self.broken[env] = Some(Breakage::Output);
-                let reward = &mut self.running.output.reward[env];
-                self.running.memory.return_sum[env] -= f64::from(*reward);
-                *reward = 0.0;
+    fn observe(&mut self) {
+        let rules = self.rules;
+        let steps = self.steps();
+        for (group, rows) in &rules.noise {
+            let nobody = Who { seed: 0, env: 0, episode: 0 }.draw(Purpose::Noise, 0, 0);
+            let mut draws: [Draw; MAX_WIDTH] = [nobody; MAX_WIDTH];
+            for (env, draw) in draws[..self.block.len].iter_mut().enumerate() {
+                *draw = self.who(env).draw(Purpose::Noise, *group, steps[env]);
             }
-            if self.broken[env].is_some() {
-                for (field, before) in fields.iter_mut().zip(&self.running.output.observations) {
-                    field.set_column(env, before.column(env));
+            let mut values = [0.0; MAX_WIDTH];
+            for row in rows.clone() {
+                for (value, draw) in values.iter_mut().zip(&mut draws[..self.block.len]) {
+                    *value = draw.range([-1.0, 1.0]) as f32;
                 }
+                self.block.set_row(row, &values[..self.block.len]);
             }
         }
+        self.block.call::<Rules, Observe>(self.rules);
     }
 
-    /// Flags and statistics of what ended; what broke.
-    fn end_episodes(
-        &mut self,
-        state: &BatchState,
-        terminated: &[bool],
-        cause: &[Option<usize>],
-    ) -> Vec<(usize, Breakage)> {
-        let max_steps = self.rules.spec.max_episode_steps;
-        let mut episodes = Vec::new();
-        let mut broke = Vec::new();
-        for env in 0..self.num_envs() {
-            let broken = self.broken[env];
-            let out_of_time = self.running.memory.step[env] >= max_steps;
-            let output = &mut self.running.output;
-            output.invalid[env] = broken.is_some();
-            output.terminated[env] = terminated[env] && broken.is_none();
-            // A broken environment is cut, not ended: nothing is learned about the value of where it was.
-            output.truncated[env] = broken.is_some() || (out_of_time && !terminated[env]);
-            self.restart[env] = output.terminated[env] || output.truncated[env];
-            match broken {
-                Some(breakage) => {
-                    self.count_fault(breakage);
-                    broke.push((env, breakage));
-                }
-                None if self.restart[env] => episodes.push(self.episode_end(state, terminated, cause, env)),
+    /// Says what ended, and begins it again: here, or, without a starter, elsewhere by the list.
+    fn restart(&mut self, starter: Option<Starter<'_>>) {
+        if !self.block.any(self.rules.given.restart) {
+            return;
+        }
+        for env in 0..self.block.len {
+            if !self.holds(self.rules.given.restart, env) {
+                continue;
+            }
+            match Breakage::numbered(self.number(self.rules.given.broken, env)) {
+                Some(breakage) => self.tell_broken(env, breakage),
+                None if self.step(env) > 0 => self.tell_end(env),
+                // An episode that is begun from outside ends no other.
                 None => {}
             }
+            self.begin(env, starter);
         }
-        self.running.output.episodes = episodes;
-        broke
-    }
-
-    fn count_fault(&mut self, breakage: Breakage) {
-        let faults = &mut self.running.faults;
-        *match breakage {
-            Breakage::NonFinite => &mut faults.non_finite,
-            Breakage::Diverged => &mut faults.diverged,
-            Breakage::Action => &mut faults.action,
-            Breakage::Output => &mut faults.output,
-        } += 1;
-    }
-
-    fn episode_end(
-        &self,
-        state: &BatchState,
-        terminated: &[bool],
-        cause: &[Option<usize>],
-        env: usize,
-    ) -> EpisodeEnd {
-        let memory = &self.running.memory;
-        let n = self.num_envs();
-        let view = self.view(state, terminated);
-        let steps = f64::from(memory.step[env].max(1));
-        EpisodeEnd {
-            env,
-            return_sum: memory.return_sum[env],
-            length: memory.step[env],
-            success: self.rules.success.as_ref().map(|holds| holds(&view, env)),
-            reward_sums: memory.reward_sums.iter().skip(env).step_by(n).copied().collect(),
-            reward_means: memory.raw_sums.iter().skip(env).step_by(n).map(|sum| sum / steps).collect(),
-            termination: cause[env],
+        self.slot.watch.lap("reset");
+        if starter.is_some() {
+            self.block.observe(self.rules.given.restart);
+            self.slot.watch.lap("reset_physics");
+            self.see();
+            self.block.store();
+            self.slot.watch.lap("reset_observe");
         }
     }
 
-    /// Marks what restarts for the physics, and draws where and with which parameters it starts.
-    pub fn draw_starts(&mut self, reset: &mut ResetMask, parameters: &mut EnvParameters) {
-        reset.mask.copy_from_slice(&self.restart);
-        for env in (0..self.num_envs()).filter(|env| self.restart[*env]).collect::<Vec<_>>() {
-            self.running.memory.episode[env] += 1;
-            self.running.memory.clear(env);
-            let who = self.who(env);
-            self.rules.randomizer.start(who, env, &mut reset.qpos, &mut reset.qvel, parameters);
-            for (index, push) in self.rules.randomizer.pushes.iter().enumerate() {
-                self.running.memory.next_push[index][env] = push.next(who, index, 0);
-            }
-            for index in 0..self.rules.commands.len() {
-                self.draw_command(index, env);
-            }
-            self.rules.actions.reset_targets(&mut self.running.memory, &reset.qpos, env);
-        }
+    fn tell_broken(&mut self, env: usize, breakage: Breakage) {
+        let (who, step) = (self.who(env), self.step(env));
+        let name = format!("fault-env{}-episode{}-step{step}", who.env, who.episode);
+        // The physics did not take the step in which it broke.
+        let taken = match breakage {
+            Breakage::NonFinite | Breakage::Diverged => step.saturating_sub(1),
+            Breakage::Action | Breakage::Output => step,
+        };
+        let info = ReplayInfo {
+            env: u64::from(who.env),
+            cause: format!("{breakage:?}"),
+            seed: self.work.seed,
+            step: u64::from(taken),
+            ..ReplayInfo::default()
+        };
+        let replay = self.slot.ring.as_ref().map(|ring| ring.extract(env, info));
+        let env = self.block.first_env() + env;
+        self.slot.broke.push(Broke { env, breakage, name, replay });
     }
 
-    /// Phase observe: what the policy sees next; where nothing restarted, the last observations.
-    pub fn observe(&mut self, state: &BatchState) {
-        let mut observations = std::mem::take(&mut self.running.output.observations);
-        for (field, last) in observations.iter_mut().zip(&self.running.output.final_observations) {
-            field.as_mut_slice().copy_from_slice(last.as_slice());
+    fn tell_end(&mut self, env: usize) {
+        let given = self.rules.given;
+        let sum = |row: usize| self.number(row, env) + self.number(row + 1, env);
+        let cause = self.number(given.cause, env);
+        let steps = f64::from(self.step(env).max(1));
+        let end = EpisodeEnd {
+            env: self.block.first_env() + env,
+            return_sum: sum(self.rules.return_sum),
+            length: self.step(env),
+            success: self.rules.success.as_ref().map(|_| self.holds(given.success, env)),
+            reward_means: self.rules.rewards.iter().map(|reward| sum(reward.sum) / steps).collect(),
+            reward_sums: self.rules.rewards.iter().map(|reward| reward.factor * sum(reward.sum)).collect(),
+            termination: (cause > -0.5).then_some(cause as usize),
+        };
+        self.slot.ended.push(end);
+    }
+
+    /// Begins the next episode of an environment: draws where it starts, and its commands.
+    fn begin(&mut self, env: usize, starter: Option<Starter<'_>>) {
+        self.slot.episode[env] += 1;
+        if let Some(ring) = &mut self.slot.ring {
+            ring.reset_env(env);
         }
-        if self.restart.iter().any(|restart| *restart) {
-            let mut fresh = std::mem::take(&mut self.fresh);
-            let terminated = vec![false; self.num_envs()];
-            self.rules.observe(&self.view(state, &terminated), |env| self.who(env), &mut fresh);
-            for (field, fresh) in observations.iter_mut().zip(&fresh) {
-                for env in (0..self.num_envs()).filter(|env| self.restart[*env]) {
-                    field.set_column(env, fresh.column(env));
+        let (rules, plan) = (self.rules, self.block.plan);
+        for row in rules.state..rules.state + rules.rows.state {
+            self.block.set(row, env, 0.0);
+        }
+        let who = self.who(env);
+        let mut parameters = self.slot.identity.clone();
+        let (mut qpos, mut qvel) = (Field::zeros(plan.num_qpos, 1), Field::zeros(self.rules.num_dofs, 1));
+        rules.randomizer.start(who, 0, &mut qpos, &mut qvel, &mut parameters);
+        let start = Start {
+            qpos: qpos.column(0).map(f64::from).collect(),
+            qvel: qvel.column(0).map(f64::from).collect(),
+            parameters,
+        };
+        for (index, push) in rules.randomizer.pushes.iter().enumerate() {
+            self.slot.next_push[env][index] = push.next(who, index, 0);
+        }
+        self.slot.push_end[env].fill(0);
+        self.slot.push_force[env].fill([0.0; 2]);
+        self.slot.wrench[env] = start.parameters.wrench.column(0).collect();
+        for index in 0..rules.commands.len() {
+            self.draw_command(index, env);
+        }
+        match starter {
+            Some(starter) => starter.start(self.block, env, &start),
+            None => {
+                self.block.set(plan.fault, env, 0.0);
+                for (k, q) in start.qpos.iter().enumerate() {
+                    self.block.set(plan.qpos + k, env, *q);
                 }
             }
-            self.fresh = fresh;
         }
-        self.running.output.observations = observations;
+        rules.actions.reset_targets(self.block, env);
+        self.slot.started.push((self.block.first_env() + env, start));
     }
 
-    /// After a reset that is not the end of an episode: flags down, first observations everywhere they changed.
-    pub fn observe_reset(&mut self, state: &BatchState) {
-        let n = self.num_envs();
-        let output = &mut self.running.output;
-        output.final_observations.clone_from(&output.observations);
-        for flags in [&mut output.terminated, &mut output.truncated, &mut output.invalid] {
-            flags.fill(false);
+    /// Marks the environments of a mask as ended, with flags down.
+    fn begin_outside(&mut self, mask: &[bool]) {
+        let (given, first) = (self.rules.given, self.block.first_env());
+        for env in 0..self.block.len {
+            for row in [given.reward, given.terminated, given.truncated, given.broken] {
+                self.block.set(row, env, 0.0);
+            }
+            let marked = mask[first + env];
+            self.block.set(given.restart, env, f64::from(u8::from(marked)));
+            if marked {
+                self.block.set(self.rules.clock.step, env, 0.0);
+            }
         }
-        output.reward = vec![0.0; n];
-        output.episodes.clear();
-        self.observe(state);
-        self.running.output.final_observations.clone_from(&self.running.output.observations);
+    }
+
+    /// The first observations of what started again.
+    fn see(&mut self) {
+        self.observe();
+        self.block.call::<Rules, Fresh>(self.rules);
     }
 }

@@ -1,8 +1,9 @@
 //! The vectorised environment: terms, episodes, resets.
 //!
 //! [`TaskEnv`] is a scene and its task on a batch of physics worlds; [`VecEnv`] is all that learning sees of it.
-//! A control step is: act, physics, reward and termination, reset of what ended, observation. Nothing here
-//! keeps a random state: every draw follows from seed, environment, episode and control step.
+//! A control step is: act, physics, reward and termination, observation, reset of what ended. On the batched engine
+//! each block of environments does all of it in one pass. Nothing here keeps a random state: every draw follows from
+//! seed, environment, episode and control step.
 
 mod action;
 mod bind;
@@ -10,9 +11,9 @@ mod command;
 pub mod contract;
 mod draw;
 mod episodes;
-mod memory;
 mod randomize;
 mod rules;
+mod running;
 mod task_env;
 mod terms;
 

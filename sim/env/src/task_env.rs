@@ -1,24 +1,28 @@
 //! The vectorised environment of a task.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use bevy_ecs::prelude::*;
+use keiko_dynamics::any::{AnyBatch, any_rows};
+use keiko_dynamics::batch;
+use keiko_dynamics::plan::Plan;
+use keiko_dynamics::record::{self, Kernel};
 use keiko_model::TaskSpec;
 use keiko_model::compose::Scene;
 use keiko_model::error::{Error, ErrorKind};
-use keiko_model::task::{PhysicsEngine, PhysicsLaw};
+use keiko_model::task::{PhysicsEngine, PhysicsLaw, Randomization};
 use keiko_world::engine::{self, EngineChoice};
-use keiko_world::replay::{ReplayInfo, ReplayRing, write_replay};
-use keiko_world::schedule::{Control, Faults, Phase, Physics, ResetMask};
-use keiko_world::{
-    BatchState, ContactLaw, EnvParameters, Field, PhysicsOptions, Simulation, SnapshotError, Stopwatch,
-};
+use keiko_world::replay::{ReplayInfo, ReplayRing};
+use keiko_world::schedule::{Phase, Physics, phases};
+use keiko_world::{BatchState, ContactLaw, EnvParameters, Field, PhysicsOptions, Simulation, SnapshotError};
 use serde::{Deserialize, Serialize};
 
+use crate::bind::Rows;
 use crate::contract::{EnvSpec, StepOutput, VecEnv};
-use crate::episodes::{Episodes, FaultCounts, Running};
-use crate::rules::Rules;
+use crate::episodes::FaultCounts;
+use crate::rules::{Act, After, Rules};
+use crate::running::{ReplayTo, Running, copy_state_row, publish_state, slots_mut};
 
 /// How many environments, and how they are run.
 #[derive(Clone, Debug)]
@@ -44,30 +48,24 @@ impl Default for EnvOptions {
     }
 }
 
-/// Actions of the next step `[num_actions, num_envs]`.
-#[derive(Resource)]
-struct Actions(Field);
-
-/// Where replays of broken environments go, and what is said in them.
-#[derive(Resource)]
-struct ReplayTo {
-    folder: Option<PathBuf>,
-    info: ReplayInfo,
-    sizes: [usize; 3],
-    written: usize,
-    lost: Vec<String>,
-}
-
-/// Replay files that are written at most: a scene that breaks all the time must not fill the disk.
-const MAX_REPLAYS: usize = 100;
-
-/// `num_envs` copies of a task that step together: a [`Simulation`] with the task's systems in its schedule.
+/// `num_envs` copies of a task that step together: a [`Simulation`] whose control step is the task's.
 pub struct TaskEnv {
     simulation: Simulation,
     pool: Option<Arc<rayon::ThreadPool>>,
     scene: Scene,
     notes: Vec<String>,
     engine: String,
+    /// Physics steps in a control step.
+    decimation: u32,
+    /// What has been asked for since the last step.
+    seen: Seen,
+}
+
+/// Copies of the state of all environments, made when somebody asks.
+#[derive(Default)]
+struct Seen {
+    state: OnceLock<BatchState>,
+    commands: OnceLock<Field>,
 }
 
 impl TaskEnv {
@@ -91,9 +89,11 @@ impl TaskEnv {
         if options.num_envs == 0 {
             return Err(refuse(ErrorKind::Value, "a batch of 0 environments".to_owned()));
         }
-        let rules = Rules::bind(task, &scene, options.num_envs)?;
+        // Names first: the rows that terms need are counted before they have a place.
+        let rows = Rules::bind(task, &scene, options.num_envs, Rows::default())?.rows;
         let choice = options.physics.unwrap_or_else(|| engine_choice(task));
-        let engine = engine::build(&scene.model, options.num_envs, &physics_options(task), choice)
+        let physics = physics_options(task);
+        let engine = engine::build_with_task(&scene.model, options.num_envs, &physics, choice, rows)
             .map_err(|error| refuse(ErrorKind::Unsupported, error.to_string()))?;
         let notes =
             engine.unsupported.iter().map(|note| format!("{}: {}", note.element, note.what)).collect();
@@ -107,15 +107,32 @@ impl TaskEnv {
             None => None,
         };
         let mut simulation = Simulation::new(Arc::new(scene.model.clone()), engine.executor);
-        simulation.world.insert_resource(Actions(Field::zeros(rules.spec.actions.len(), options.num_envs)));
-        simulation.world.insert_resource(replay_to(task, &scene, options));
-        simulation.world.insert_resource(Episodes::new(rules, task, &scene, options.seed, options.first_env));
-        simulation.schedule.add_systems((
-            act.in_set(Phase::Act),
-            (judge, restart).chain().in_set(Phase::Reward),
-            observe.in_set(Phase::Observe),
-        ));
-        let mut env = Self { simulation, pool, scene, notes, engine: engine.reason };
+        // The rings of the blocks are smaller and at hand.
+        simulation.world.remove_resource::<ReplayRing>();
+        simulation.schedule = phases();
+        simulation.schedule.add_systems(step_task.in_set(Phase::Step));
+        let lanes = simulation.world.resource::<Physics>().0.lanes();
+        let own_rows = match lanes {
+            Some(_) => None,
+            None => Some(any_rows(&scene.model, options.num_envs, Plan::rows(&scene.model, rows))),
+        };
+        let core = lanes.map(|lanes| lanes.core()).or(own_rows.as_deref());
+        let (plan, width) = core.map_or_else(Default::default, |core| (Rows::of(core.plan()), core.width()));
+        let rules = Rules::bind(task, &scene, options.num_envs, plan)?;
+        let key = (options.seed, options.first_env);
+        let running =
+            Running::new(rules, &scene.model, own_rows, width.max(1), replay_to(task, &scene, options), key);
+        simulation.world.insert_resource(running);
+        let seen = Seen::default();
+        let mut env = Self {
+            simulation,
+            pool,
+            scene,
+            notes,
+            engine: engine.reason,
+            decimation: task.physics.decimation,
+            seen,
+        };
         env.reset(None);
         Ok(env)
     }
@@ -125,29 +142,54 @@ impl TaskEnv {
         &self.scene
     }
 
-    /// The state of the physics.
+    /// The state of the physics, copied from it at the first call after a step.
     pub fn state(&self) -> &BatchState {
-        self.simulation.state()
+        self.seen.state.get_or_init(|| {
+            let running = self.running();
+            let mut state = BatchState::new(&self.scene.model, running.rules.spec.num_envs);
+            publish_state(self.core(), &running.rules, self.decimation(), &mut state);
+            state
+        })
     }
 
-    /// The world: entities, resources and the schedule, for recorders and plug-ins.
+    /// The world: entities, resources and the schedule, for recorders and plug-ins. From then on the batch state in the
+    /// world follows every control step, for systems in phases after [`Phase::Step`], in which all of the task's step
+    /// happens.
     pub fn simulation_mut(&mut self) -> &mut Simulation {
+        let state = self.state().clone();
+        *self.simulation.world.resource_mut::<BatchState>() = state;
+        self.running_mut().follow = true;
         &mut self.simulation
     }
 
     /// Counts from now on where the time of control steps goes; see [`TaskEnv::times`].
     pub fn start_timing(&mut self) {
-        self.simulation.world.resource_mut::<Stopwatch>().start();
+        self.running_mut().start_timing();
     }
 
-    /// Seconds by part of the control steps since [`TaskEnv::start_timing`].
-    pub fn times(&self) -> &[(&'static str, f64)] {
-        self.simulation.world.resource::<Stopwatch>().laps()
+    /// Seconds by part of the control steps since [`TaskEnv::start_timing`], summed over threads.
+    pub fn times(&self) -> Vec<(&'static str, f64)> {
+        self.running().times()
+    }
+
+    /// The whole control step with its terms as a kernel, where the batched engine steps the scene. Its `control` is
+    /// what the policy asks for and behind it draws in [-1, 1] for the noise; the output ends with what
+    /// [`StepOutput`] holds. Commands and resets are left to who runs it.
+    pub fn kernel(&self) -> Option<Kernel> {
+        let lanes = self.simulation.world.resource::<Physics>().0.lanes()?;
+        Some(record::task_kernel::<Rules, Act, After>(lanes.core().plan(), &self.running().rules))
     }
 
     /// Commands, three rows each, in the order of the scene file `[3 num_commands, num_envs]`.
     pub fn commands(&self) -> &Field {
-        &self.episodes().running.memory.command
+        self.seen.commands.get_or_init(|| {
+            let rules = &self.running().rules;
+            let mut commands = Field::zeros(3 * rules.commands.len(), rules.spec.num_envs);
+            for row in 0..commands.num_rows() {
+                copy_state_row(self.core(), rules.command + row, commands.row_mut(row));
+            }
+            commands
+        })
     }
 
     /// Parameters that are drawn for each environment.
@@ -175,12 +217,12 @@ impl TaskEnv {
 
     /// Replay files that could not be written, for people.
     pub fn lost_replays(&self) -> &[String] {
-        &self.simulation.world.resource::<ReplayTo>().lost
+        &self.running().replay.lost
     }
 
     /// Environments that broke, by cause.
     pub fn faults(&self) -> FaultCounts {
-        self.episodes().running.faults
+        self.running().faults
     }
 
     /// Names of the robot's joints, in order: they travel with a policy.
@@ -191,84 +233,37 @@ impl TaskEnv {
 
     /// Where replay files of environments that break are written from now on.
     pub fn set_replay_dir(&mut self, folder: Option<PathBuf>) {
-        self.simulation.world.resource_mut::<ReplayTo>().folder = folder;
+        let Self { simulation, scene, .. } = self;
+        let mut running = simulation.world.resource_mut::<Running>();
+        running.replay.folder = folder;
+        running.keep_replays(&scene.model);
     }
 
-    fn episodes(&self) -> &Episodes {
-        self.simulation.world.resource::<Episodes>()
+    fn running(&self) -> &Running {
+        self.simulation.world.resource::<Running>()
     }
-}
 
-/// Phase act: controls from actions, and pushes.
-fn act(
-    mut episodes: ResMut<Episodes>,
-    actions: Res<Actions>,
-    mut control: ResMut<Control>,
-    mut physics: ResMut<Physics>,
-    mut state: ResMut<BatchState>,
-    parameters: Res<EnvParameters>,
-    mut watch: ResMut<Stopwatch>,
-) {
-    let due = episodes.act(&actions.0, &state, &parameters, &mut control.0);
-    if let Some((mask, delta)) = due.velocity {
-        physics.0.add_velocity(&mask, &delta, &mut state);
+    fn running_mut(&mut self) -> &mut Running {
+        self.simulation.world.resource_mut::<Running>().into_inner()
     }
-    if let Some((mask, wrench)) = due.wrench {
-        physics.0.set_wrench(&mask, &wrench);
-    }
-    watch.lap("act");
-}
 
-/// Phase reward: rewards, ends, and replays of what broke; a full disk must not stop the others.
-fn judge(
-    mut episodes: ResMut<Episodes>,
-    state: Res<BatchState>,
-    faults: Res<Faults>,
-    ring: Res<ReplayRing>,
-    mut to: ResMut<ReplayTo>,
-    mut watch: ResMut<Stopwatch>,
-) {
-    let broke = episodes.judge(&state, &faults.0);
-    watch.lap("terms");
-    let Some(folder) = to.folder.clone() else { return };
-    for (env, breakage) in broke {
-        if to.written == MAX_REPLAYS {
-            to.lost.push(format!("{MAX_REPLAYS} replays are in {}; no more are written", folder.display()));
+    /// The rows of all environments.
+    fn core(&self) -> &dyn AnyBatch {
+        match (&self.running().rows, self.simulation.world.resource::<Physics>().0.lanes()) {
+            (Some(rows), _) => &**rows,
+            (None, Some(lanes)) => lanes.core(),
+            (None, None) => unreachable!("a task has rows of its own where the executor has none"),
         }
-        to.written += 1;
-        if to.written > MAX_REPLAYS {
-            continue;
-        }
-        let path = folder.join(format!("{}.safetensors", episodes.episode_name(env)));
-        let info = ReplayInfo {
-            env: u64::from(episodes.first_env) + env as u64,
-            cause: format!("{breakage:?}"),
-            seed: episodes.seed,
-            step: state.steps[env],
-            ..to.info.clone()
-        };
-        let written = std::fs::create_dir_all(&folder).map_err(|error| error.to_string()).and_then(|()| {
-            write_replay(&path, &ring.extract(env, info), to.sizes).map_err(|error| error.to_string())
-        });
-        to.lost.extend(written.err());
+    }
+
+    fn decimation(&self) -> u64 {
+        u64::from(self.decimation)
     }
 }
 
-/// Still phase reward: marks what restarts, and where.
-fn restart(
-    mut episodes: ResMut<Episodes>,
-    mut reset: ResMut<ResetMask>,
-    mut parameters: ResMut<EnvParameters>,
-    mut watch: ResMut<Stopwatch>,
-) {
-    episodes.draw_starts(&mut reset, &mut parameters);
-    watch.lap("reset");
-}
-
-/// Phase observe.
-fn observe(mut episodes: ResMut<Episodes>, state: Res<BatchState>, mut watch: ResMut<Stopwatch>) {
-    episodes.observe(&state);
-    watch.lap("observe");
+/// Phase step: all of it.
+fn step_task(world: &mut World) {
+    world.resource_scope(|world, mut running: Mut<Running>| running.step(world));
 }
 
 fn replay_to(task: &TaskSpec, scene: &Scene, options: &EnvOptions) -> ReplayTo {
@@ -303,6 +298,10 @@ fn engine_choice(task: &TaskSpec) -> EngineChoice {
 
 /// How a task steps its physics.
 pub fn physics_options(task: &TaskSpec) -> PhysicsOptions {
+    let delays = task.randomize.iter().filter_map(|(_, entry)| match &entry.term {
+        Randomization::Delay { steps } => Some(steps[1] as usize),
+        _ => None,
+    });
     PhysicsOptions {
         timestep: task.physics.timestep as f32,
         decimation: task.physics.decimation as usize,
@@ -314,55 +313,67 @@ pub fn physics_options(task: &TaskSpec) -> PhysicsOptions {
             PhysicsLaw::Mujoco => ContactLaw::Mujoco,
         },
         sweeps: task.physics.sweeps as usize,
+        max_delay: delays.max().unwrap_or(0),
         ..PhysicsOptions::default()
     }
 }
 
 impl VecEnv for TaskEnv {
     fn spec(&self) -> &EnvSpec {
-        &self.episodes().rules.spec
+        &self.running().rules.spec
     }
 
     fn reset(&mut self, mask: Option<&[bool]>) {
+        self.seen = Seen::default();
+        let everywhere = vec![true; self.spec().num_envs];
+        let mask = mask.unwrap_or(&everywhere);
         let Self { simulation, pool, .. } = self;
         within(pool.as_deref(), || {
-            simulation.world.resource_scope(|world, mut episodes: Mut<Episodes>| {
-                match mask {
-                    Some(mask) => episodes.restart.copy_from_slice(mask),
-                    None => episodes.restart.fill(true),
-                }
-                world.resource_scope(|world, mut reset: Mut<ResetMask>| {
-                    episodes.draw_starts(&mut reset, &mut world.resource_mut::<EnvParameters>());
-                });
-            });
-            simulation.reset_marked();
-            simulation.world.resource_scope(|world, mut episodes: Mut<Episodes>| {
-                episodes.observe_reset(world.resource::<BatchState>());
-            });
+            simulation.world.resource_scope(|world, mut running: Mut<Running>| running.reset(world, mask));
         });
     }
 
     fn step(&mut self, actions: &Field) {
+        self.seen = Seen::default();
+        self.running_mut().actions.as_mut_slice().copy_from_slice(actions.as_slice());
         let Self { simulation, pool, .. } = self;
-        simulation.world.resource_mut::<Actions>().0.as_mut_slice().copy_from_slice(actions.as_slice());
-        within(pool.as_deref(), || simulation.step());
+        within(pool.as_deref(), || simulation.run());
     }
 
     fn output(&self) -> &StepOutput {
-        &self.episodes().running.output
+        &self.running().output
     }
 
     fn save(&self) -> Vec<u8> {
-        let episodes = self.episodes();
-        let snapshot = Snapshot {
+        let running = self.running();
+        let mut snapshot = Snapshot {
             spec: self.spec().clone(),
-            seed: episodes.seed,
-            first_env: episodes.first_env,
+            seed: running.seed,
+            first_env: running.first_env,
             physics: self.simulation.world.resource::<Physics>().0.save(),
-            state: StateParts::of(self.state()),
+            rows: Vec::new(),
             parameters: self.parameters().clone(),
-            running: episodes.running.clone(),
+            episode: Vec::new(),
+            next_push: Vec::new(),
+            push_end: Vec::new(),
+            push_force: Vec::new(),
+            output: running.output.clone(),
+            faults: running.faults,
         };
+        for slot in &running.slots {
+            let slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            snapshot.episode.extend(&slot.episode);
+            snapshot.next_push.extend(slot.next_push.iter().cloned());
+            snapshot.push_end.extend(slot.push_end.iter().cloned());
+            snapshot.push_force.extend(slot.push_force.iter().cloned());
+        }
+        if let Some(rows) = &running.rows {
+            for (part, row) in row_places(&**rows) {
+                let mut numbers = vec![0.0; snapshot.spec.num_envs];
+                rows.copy(part, row, &mut numbers);
+                snapshot.rows.push(numbers);
+            }
+        }
         postcard::to_stdvec(&snapshot).expect("a snapshot holds only what postcard can hold")
     }
 
@@ -370,27 +381,59 @@ impl VecEnv for TaskEnv {
         let refuse = |message: &str| SnapshotError(message.to_owned());
         let snapshot: Snapshot =
             postcard::from_bytes(bytes).map_err(|error| SnapshotError(error.to_string()))?;
-        let episodes = self.episodes();
-        if snapshot.spec != *self.spec() {
+        let running = self.running();
+        if snapshot.spec != running.rules.spec {
             return Err(refuse("it is of another task, or of another number of environments"));
         }
-        if (snapshot.seed, snapshot.first_env) != (episodes.seed, episodes.first_env) {
+        if (snapshot.seed, snapshot.first_env) != (running.seed, running.first_env) {
             return Err(refuse("it is of another seed"));
         }
-        if !snapshot.running.memory.same_layout(&episodes.running.memory)
-            || !same_outputs(&snapshot.running.output, &episodes.running.output)
-            || !snapshot.state.same_layout(&StateParts::of(self.state()))
+        let (num_envs, num_pushes) = (snapshot.spec.num_envs, running.rules.randomizer.pushes.len());
+        let num_rows = running.rows.as_deref().map_or(0, |rows| row_places(rows).count());
+        if !same_outputs(&snapshot.output, &running.output)
             || !same_parameters(&snapshot.parameters, self.parameters())
+            || snapshot.episode.len() != num_envs
+            || snapshot.next_push.len() != num_envs
+            || snapshot.push_end.len() != num_envs
+            || snapshot.push_force.len() != num_envs
+            || snapshot.next_push.iter().chain(&snapshot.push_end).any(|steps| steps.len() != num_pushes)
+            || snapshot.push_force.iter().any(|forces| forces.len() != num_pushes)
+            || snapshot.rows.len() != num_rows
+            || snapshot.rows.iter().any(|row| row.len() != num_envs)
         {
             return Err(refuse("its arrays have other shapes"));
         }
-        let world = &mut self.simulation.world;
-        world.resource_mut::<Physics>().0.load(&snapshot.physics)?;
-        *world.resource_mut::<BatchState>() = snapshot.state.into_state();
-        *world.resource_mut::<EnvParameters>() = snapshot.parameters;
-        world.resource_mut::<Episodes>().running = snapshot.running;
-        let all = vec![true; snapshot.spec.num_envs];
-        world.resource_mut::<ReplayRing>().reset(&all);
+        self.seen = Seen::default();
+        let Self { simulation, scene, .. } = self;
+        simulation.world.resource_mut::<Physics>().0.load(&snapshot.physics)?;
+        let mut wrenches =
+            (0..num_envs).map(|env| snapshot.parameters.wrench.column(env).collect::<Vec<_>>());
+        let running = simulation.world.resource_mut::<Running>().into_inner();
+        running.output = snapshot.output;
+        running.faults = snapshot.faults;
+        let mut episodes = snapshot.episode.into_iter();
+        let mut pushes = snapshot.next_push.into_iter();
+        let mut ends = snapshot.push_end.into_iter();
+        let mut forces = snapshot.push_force.into_iter();
+        for slot in slots_mut(&mut running.slots) {
+            slot.episode.iter_mut().zip(&mut episodes).for_each(|(to, from)| *to = from);
+            slot.next_push.iter_mut().zip(&mut pushes).for_each(|(to, from)| *to = from);
+            slot.push_end.iter_mut().zip(&mut ends).for_each(|(to, from)| *to = from);
+            slot.push_force.iter_mut().zip(&mut forces).for_each(|(to, from)| *to = from);
+            slot.wrench.iter_mut().zip(&mut wrenches).for_each(|(to, from)| *to = from);
+        }
+        running.keep_replays(&scene.model);
+        if let Some(rows) = &mut running.rows {
+            let places: Vec<_> = row_places(&**rows).collect();
+            for ((part, row), numbers) in places.into_iter().zip(&snapshot.rows) {
+                let numbers: Vec<f64> = numbers.iter().map(|x| f64::from(*x)).collect();
+                rows.restore(part, row, &numbers);
+            }
+        }
+        drop(wrenches);
+        *simulation.world.resource_mut::<EnvParameters>() = snapshot.parameters;
+        let state = self.state().clone();
+        *self.simulation.world.resource_mut::<BatchState>() = state;
         Ok(())
     }
 
@@ -405,69 +448,24 @@ struct Snapshot {
     spec: EnvSpec,
     seed: u64,
     first_env: u32,
+    /// What the executor wrote; its rows, and those of the task where they are the executor's.
     physics: Vec<u8>,
-    state: StateParts,
+    /// The rows where they are not.
+    rows: Vec<Vec<f32>>,
     parameters: EnvParameters,
-    running: Running,
+    episode: Vec<u64>,
+    next_push: Vec<Vec<u32>>,
+    push_end: Vec<Vec<u32>>,
+    push_force: Vec<Vec<[f32; 2]>>,
+    output: StepOutput,
+    faults: FaultCounts,
 }
 
-/// A [`BatchState`], field by field.
-#[derive(Serialize, Deserialize)]
-struct StateParts {
-    fields: [Field; 9],
-    steps: Vec<u64>,
-}
-
-impl StateParts {
-    fn of(state: &BatchState) -> Self {
-        let s = state.clone();
-        Self {
-            fields: [
-                s.qpos,
-                s.qvel,
-                s.body_position,
-                s.body_rotation,
-                s.body_linear_velocity,
-                s.body_angular_velocity,
-                s.actuator_force,
-                s.contact_force,
-                s.sensors,
-            ],
-            steps: s.steps,
-        }
-    }
-
-    fn same_layout(&self, other: &Self) -> bool {
-        let sizes =
-            |parts: &Self| parts.fields.each_ref().map(|field| (field.num_envs(), field.as_slice().len()));
-        sizes(self) == sizes(other) && self.steps.len() == other.steps.len()
-    }
-
-    fn into_state(self) -> BatchState {
-        let [
-            qpos,
-            qvel,
-            body_position,
-            body_rotation,
-            linear,
-            angular,
-            actuator_force,
-            contact_force,
-            sensors,
-        ] = self.fields;
-        BatchState {
-            qpos,
-            qvel,
-            body_position,
-            body_rotation,
-            body_linear_velocity: linear,
-            body_angular_velocity: angular,
-            actuator_force,
-            contact_force,
-            sensors,
-            steps: self.steps,
-        }
-    }
+/// All rows that are kept from step to step.
+fn row_places(rows: &dyn AnyBatch) -> impl Iterator<Item = (batch::Part, usize)> + use<> {
+    let (state, output) = (rows.plan().state_len, rows.plan().output_len);
+    let state = (0..state).map(|row| (batch::Part::State, row));
+    state.chain((0..output).map(|row| (batch::Part::Output, row)))
 }
 
 fn same_outputs(a: &StepOutput, b: &StepOutput) -> bool {

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use keiko_dynamics::plan;
+use keiko_dynamics::plan::{self, TaskRows};
 use keiko_model::RobotModel;
 
 use crate::executor::{Executor, Unsupported};
-use crate::lanes::LanesExecutor;
+use crate::lanes::{LanesExecutor, Width};
 use crate::options::{ContactLaw, PhysicsOptions};
 use crate::rapier::{self, RapierExecutor};
 
@@ -67,11 +67,25 @@ pub fn build(
     options: &PhysicsOptions,
     choice: EngineChoice,
 ) -> Result<Engine, EngineError> {
+    build_with_task(model, num_envs, options, choice, TaskRows::default())
+}
+
+/// The same for a task, which has rows of its own beside those of the physics where the executor is the batched engine.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_with_task(
+    model: &RobotModel,
+    num_envs: usize,
+    options: &PhysicsOptions,
+    choice: EngineChoice,
+    task: TaskRows,
+) -> Result<Engine, EngineError> {
     match choice {
-        EngineChoice::Lanes => Ok(lanes(model, num_envs, options)?),
+        EngineChoice::Lanes => Ok(lanes(model, num_envs, options, task)?),
         EngineChoice::Rapier => Ok(rapier(model, num_envs, options)?),
         EngineChoice::Auto => {
-            lanes(model, num_envs, options).or_else(|why| match rapier(model, num_envs, options) {
+            lanes(model, num_envs, options, task).or_else(|why| match rapier(model, num_envs, options) {
                 Ok(engine) => Ok(Engine { reason: format!("rapier, because {why}"), ..engine }),
                 Err(rapier) => Err(EngineError::Neither { lanes: why, rapier }),
             })
@@ -79,8 +93,13 @@ pub fn build(
     }
 }
 
-fn lanes(model: &RobotModel, num_envs: usize, options: &PhysicsOptions) -> Result<Engine, plan::BuildError> {
-    let executor = LanesExecutor::new(model, num_envs, options.clone())?;
+fn lanes(
+    model: &RobotModel,
+    num_envs: usize,
+    options: &PhysicsOptions,
+    task: TaskRows,
+) -> Result<Engine, plan::BuildError> {
+    let executor = LanesExecutor::with_task(model, num_envs, options.clone(), Width::Detected, task)?;
     Ok(Engine {
         unsupported: executor.unsupported().to_vec(),
         reason: format!("lanes ({} environments at once)", executor.width()),

@@ -5,6 +5,7 @@ use keiko_model::RobotModel;
 use serde::{Deserialize, Serialize};
 
 use crate::field::Field;
+use crate::lanes::LanesExecutor;
 
 /// The state of the batch as everybody above the executor sees it. `nb` bodies, `nq` positions, `nv` degrees
 /// of freedom, `nu` actuators, `ns` sensor numbers of the [`RobotModel`]; every field is `[rows, num_envs]`.
@@ -204,6 +205,16 @@ pub trait Executor: Send + Sync {
     /// Sets the force and torque on the bodies of environments with `mask[env]`, from now until their next reset;
     /// `[6 nb, num_envs]`, see [`EnvParameters::wrench`].
     fn set_wrench(&mut self, mask: &[bool], wrench: &Field);
+
+    /// The batched engine, where this is it: a task can then work on each block of environments in the same pass.
+    fn as_lanes(&mut self) -> Option<&mut LanesExecutor> {
+        None
+    }
+
+    /// The same, to look at.
+    fn lanes(&self) -> Option<&LanesExecutor> {
+        None
+    }
 
     /// Everything needed to continue bit for bit, as bytes.
     fn save(&self) -> Vec<u8>;

@@ -31,6 +31,8 @@ pub struct PhysicsOptions {
     pub law: ContactLaw,
     /// Sweeps of the constraint solver in a substep, at least 1; the rapier executor always makes one.
     pub sweeps: usize,
+    /// The most control steps that a control may be late; the batched engine makes room for more when a reset asks for it.
+    pub max_delay: usize,
 }
 
 impl Default for PhysicsOptions {
@@ -44,6 +46,7 @@ impl Default for PhysicsOptions {
             max_velocity: 1000.0,
             law: ContactLaw::Soft,
             sweeps: 2,
+            max_delay: 0,
         }
     }
 }
@@ -67,6 +70,7 @@ impl PhysicsOptions {
                 "contact_damping_ratio outside (0, 1000]",
             ),
             (self.max_velocity > 0.0, "max_velocity that is not positive"),
+            (self.max_delay <= 1000, "max_delay over 1000"),
             (self.sweeps >= 1 && self.sweeps <= 1000, "sweeps outside [1, 1000]"),
         ];
         checks.iter().find(|(ok, _)| !ok).map_or(Ok(()), |(_, what)| Err(*what))

@@ -85,12 +85,22 @@ impl ReplayRing {
 
     /// Records the state before a control step and the control that it gets.
     pub fn record(&mut self, state: &BatchState, ctrl: &Field) {
-        let slot = (self.total % REPLAY_STEPS as u64) as usize;
-        for (kept, now) in self.slots[slot].iter_mut().zip([&state.qpos, &state.qvel, ctrl]) {
+        for (kept, now) in self.next_slot().iter_mut().zip([&state.qpos, &state.qvel, ctrl]) {
             kept.as_mut_slice().copy_from_slice(now.as_slice());
         }
+    }
+
+    /// Counts a control step and gives the place of its `qpos`, `qvel` and `ctrl`, to be filled.
+    pub fn next_slot(&mut self) -> &mut [Field; 3] {
+        let slot = (self.total % REPLAY_STEPS as u64) as usize;
         self.total += 1;
         self.count.iter_mut().for_each(|c| *c += 1);
+        &mut self.slots[slot]
+    }
+
+    /// Forgets the past of one environment.
+    pub fn reset_env(&mut self, env: usize) {
+        self.count[env] = 0;
     }
 
     /// Forgets the past of environments that were reset.

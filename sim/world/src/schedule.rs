@@ -13,7 +13,6 @@ use bevy_ecs::schedule::{ScheduleLabel, SingleThreadedExecutor};
 use crate::executor::{BatchState, EnvParameters, Executor, Fault};
 use crate::field::Field;
 use crate::replay::ReplayRing;
-use crate::stopwatch::Stopwatch;
 
 /// Parts of a control step, in this order.
 #[derive(SystemSet, Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,26 +62,26 @@ pub struct ResetMask {
 
 /// The control step with the systems of this crate: physics, reset, and the memory for replays.
 pub fn control_step() -> Schedule {
+    let mut schedule = phases();
+    schedule.add_systems((remember, step_physics).chain().in_set(Phase::Step));
+    schedule.add_systems(reset_environments.in_set(Phase::Reset));
+    schedule
+}
+
+/// The phases of a control step in their order, without any system.
+pub fn phases() -> Schedule {
     let mut schedule = Schedule::new(ControlStep);
     schedule.set_executor(SingleThreadedExecutor::new());
     schedule.configure_sets(
         (Phase::Act, Phase::Step, Phase::Sense, Phase::Reward, Phase::Reset, Phase::Observe, Phase::Record)
             .chain(),
     );
-    schedule.add_systems((remember, step_physics).chain().in_set(Phase::Step));
-    schedule.add_systems(reset_environments.in_set(Phase::Reset));
     schedule
 }
 
 /// Keeps the state before the step and the control that it gets.
-fn remember(
-    state: Res<BatchState>,
-    control: Res<Control>,
-    mut ring: ResMut<ReplayRing>,
-    mut watch: ResMut<Stopwatch>,
-) {
+fn remember(state: Res<BatchState>, control: Res<Control>, mut ring: ResMut<ReplayRing>) {
     ring.record(&state, &control.0);
-    watch.lap("replay");
 }
 
 /// Steps the physics; what breaks is marked for reset.
@@ -92,13 +91,11 @@ fn step_physics(
     mut state: ResMut<BatchState>,
     mut faults: ResMut<Faults>,
     mut reset: ResMut<ResetMask>,
-    mut watch: ResMut<Stopwatch>,
 ) {
     faults.0 = physics.0.step(&control.0, &mut state);
     for fault in &faults.0 {
         reset.mask[fault.env] = true;
     }
-    watch.lap("physics");
 }
 
 /// Resets what is marked, and clears the marks.
@@ -108,7 +105,6 @@ fn reset_environments(
     parameters: Res<EnvParameters>,
     mut reset: ResMut<ResetMask>,
     mut ring: ResMut<ReplayRing>,
-    mut watch: ResMut<Stopwatch>,
 ) {
     if !reset.mask.contains(&true) {
         return;
@@ -117,5 +113,4 @@ fn reset_environments(
     physics.0.reset(&reset.mask, &reset.qpos, &reset.qvel, &parameters, &mut state);
     ring.reset(&reset.mask);
     reset.mask.fill(false);
-    watch.lap("reset");
 }

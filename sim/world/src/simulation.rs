@@ -10,7 +10,6 @@ use crate::executor::{BatchState, EnvParameters, Executor, Fault};
 use crate::field::Field;
 use crate::replay::ReplayRing;
 use crate::schedule::{Control, Faults, Physics, ResetMask, control_step};
-use crate::stopwatch::Stopwatch;
 
 /// The model of the scene.
 #[derive(Resource, Clone, Debug)]
@@ -40,7 +39,6 @@ impl Simulation {
         world.insert_resource(EnvParameters::identity(&model, num_envs));
         world.insert_resource(Control(Field::zeros(model.actuators.len(), num_envs)));
         world.insert_resource(Faults::default());
-        world.insert_resource(Stopwatch::default());
         world.insert_resource(ReplayRing::new(&model, num_envs));
         world.insert_resource(ResetMask { mask: vec![true; num_envs], qpos, qvel });
         world.insert_resource(Physics(executor));
@@ -52,9 +50,13 @@ impl Simulation {
 
     /// One control step under the controls in [`Control`]; returns what broke in it.
     pub fn step(&mut self) -> Vec<Fault> {
-        self.world.resource_mut::<Stopwatch>().begin();
-        self.schedule.run(&mut self.world);
+        self.run();
         self.world.resource::<Faults>().0.clone()
+    }
+
+    /// The same, for those who look at [`Faults`] themselves.
+    pub fn run(&mut self) {
+        self.schedule.run(&mut self.world);
     }
 
     /// Resets the environments marked in [`ResetMask`] now, outside a step.

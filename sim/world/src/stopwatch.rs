@@ -2,10 +2,8 @@
 
 use std::time::Instant;
 
-use bevy_ecs::prelude::Resource;
-
 /// Seconds by part of a control step. It does nothing until it is started.
-#[derive(Clone, Debug, Default, Resource)]
+#[derive(Clone, Debug, Default)]
 pub struct Stopwatch {
     last: Option<Instant>,
     laps: Vec<(&'static str, f64)>,

@@ -5,6 +5,22 @@
 //! written. An operation does the same, with the same rounding, whatever the width: so the number that an
 //! environment gets does not depend on who steps beside it, nor on the machine's vector registers.
 
+/// The functions of [`Lanes`] that must not be generic, so that they are compiled here.
+macro_rules! entries {
+    ($method:ident) => {
+        fn control_step(plan: &Plan, machine: &mut Cpu<'_, Self>) {
+            Self::call::<crate::step::ControlStep>(plan, machine);
+        }
+
+        fn observe(plan: &Plan, machine: &mut Cpu<'_, Self>) {
+            Self::call::<crate::step::Observe>(plan, machine);
+        }
+
+        fn work(pass: &dyn crate::block::AnyPass, block: &mut crate::block::Block<'_, Self>) {
+            pass.$method(block);
+        }
+    };
+}
 mod math;
 mod num;
 mod portable;

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 
 use super::math;
+use crate::block::{AnyPass, Block};
 use crate::machine::{Cpu, Machine};
 use crate::plan::Plan;
 
@@ -91,6 +92,12 @@ pub trait Num:
         math::sin_cos(self)
     }
 
+    /// `e` to the power of `self`; within 2e-7 relative in `f32`, 0 below -87, the largest `f32` above 88.
+    #[inline(always)]
+    fn exp(self) -> Self {
+        math::exp(self)
+    }
+
     /// Angle of the point `(x, self)` in (-π, π]; within 4e-7 in `f32`.
     #[inline(always)]
     fn atan2(self, x: Self) -> Self {
@@ -98,10 +105,11 @@ pub trait Num:
     }
 }
 
-/// A part of the step, so that it can be compiled once for every width with the instructions of that width.
-pub trait Phase {
+/// A part of the step, so that it can be compiled once for every width with the instructions of that width. `P` is
+/// what it follows: the plan of the physics, or that of a task.
+pub trait Phase<P = Plan> {
     /// Does it. Implementations are `#[inline(always)]`, and so is all that they call.
-    fn run<M: Machine>(plan: &Plan, machine: &mut M);
+    fn run<M: Machine>(plan: &P, machine: &mut M);
 }
 
 /// A number that a CPU holds in a register.
@@ -149,6 +157,21 @@ pub trait Lanes: Num + Debug + Send + Sync + 'static {
         Self::read(&lanes)
     }
 
+    /// Runs a phase of the physics compiled for the instructions that this number is made of.
+    #[inline(always)]
+    fn call<P: Phase>(plan: &Plan, machine: &mut Cpu<'_, Self>) {
+        Self::call_with::<Plan, P>(plan, machine);
+    }
+
     /// Runs a phase compiled for the instructions that this number is made of.
-    fn call<P: Phase>(plan: &Plan, machine: &mut Cpu<'_, Self>);
+    fn call_with<Q, P: Phase<Q>>(plan: &Q, machine: &mut Cpu<'_, Self>);
+
+    /// [`ControlStep`](crate::step::ControlStep), compiled in this crate and not again by those who call it.
+    fn control_step(plan: &Plan, machine: &mut Cpu<'_, Self>);
+
+    /// [`Observe`](crate::step::Observe), likewise.
+    fn observe(plan: &Plan, machine: &mut Cpu<'_, Self>);
+
+    /// Hands a block of these numbers to a pass.
+    fn work(pass: &dyn AnyPass, block: &mut Block<'_, Self>);
 }

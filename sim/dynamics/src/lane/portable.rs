@@ -153,7 +153,9 @@ impl Lanes for F32x4 {
         mask.0.iter().any(|&b| b)
     }
 
-    fn call<P: Phase>(plan: &Plan, machine: &mut Cpu<'_, Self>) {
+    fn call_with<Q, P: Phase<Q>>(plan: &Q, machine: &mut Cpu<'_, Self>) {
         P::run(plan, machine);
     }
+
+    entries!(x4);
 }

@@ -91,10 +91,12 @@ macro_rules! scalar {
                 mask
             }
 
-            fn call<P: Phase>(plan: &Plan, machine: &mut Cpu<'_, Self>) {
+            fn call_with<Q, P: Phase<Q>>(plan: &Q, machine: &mut Cpu<'_, Self>) {
                 // Not compiled again for fused multiply-add: a reference need not be fast.
                 P::run(plan, machine);
             }
+
+            entries!($t);
         }
     };
 }
@@ -107,5 +109,9 @@ scalar!(f64 {
 
     fn atan2(self, x: Self) -> Self {
         f64::atan2(self, x)
+    }
+
+    fn exp(self) -> Self {
+        f64::exp(self)
     }
 });

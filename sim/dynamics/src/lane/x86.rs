@@ -28,13 +28,13 @@ pub(super) fn has_avx512() -> bool {
 // A phase is a function of its own, so that it shows by name in a profile and its registers are its own.
 #[inline(never)]
 #[target_feature(enable = "avx2,fma,bmi1,bmi2")]
-fn with_avx2<P: Phase, L: Lanes>(plan: &Plan, machine: &mut Cpu<'_, L>) {
+fn with_avx2<Q, P: Phase<Q>, L: Lanes>(plan: &Q, machine: &mut Cpu<'_, L>) {
     P::run(plan, machine);
 }
 
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx2,fma,bmi1,bmi2")]
-fn with_avx512<P: Phase, L: Lanes>(plan: &Plan, machine: &mut Cpu<'_, L>) {
+fn with_avx512<Q, P: Phase<Q>, L: Lanes>(plan: &Q, machine: &mut Cpu<'_, L>) {
     P::run(plan, machine);
 }
 
@@ -173,10 +173,12 @@ impl Lanes for F32x8 {
         unsafe { _mm256_movemask_ps(mask.0) != 0 }
     }
 
-    fn call<P: Phase>(plan: &Plan, machine: &mut Cpu<'_, Self>) {
+    fn call_with<Q, P: Phase<Q>>(plan: &Q, machine: &mut Cpu<'_, Self>) {
         debug_assert!(has_avx2());
-        unsafe { with_avx2::<P, Self>(plan, machine) }
+        unsafe { with_avx2::<Q, P, Self>(plan, machine) }
     }
+
+    entries!(x8);
 }
 
 /// Sixteen numbers.
@@ -315,8 +317,10 @@ impl Lanes for F32x16 {
         mask.0 != 0
     }
 
-    fn call<P: Phase>(plan: &Plan, machine: &mut Cpu<'_, Self>) {
+    fn call_with<Q, P: Phase<Q>>(plan: &Q, machine: &mut Cpu<'_, Self>) {
         debug_assert!(has_avx512());
-        unsafe { with_avx512::<P, Self>(plan, machine) }
+        unsafe { with_avx512::<Q, P, Self>(plan, machine) }
     }
+
+    entries!(x16);
 }

@@ -49,6 +49,19 @@ pub struct BuildError {
     pub feature: String,
 }
 
+/// Rows of an environment that belong to a task, which works on them in the same pass as the physics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TaskRows {
+    /// Kept from step to step, 0 after a reset.
+    pub state: usize,
+    /// What a step gets; the controls themselves without.
+    pub input: usize,
+    /// What a step says, behind what the physics says.
+    pub output: usize,
+    /// Scratch.
+    pub work: usize,
+}
+
 /// The tables of a model and the map of the memory. Counts and addresses are in numbers of an environment.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -114,10 +127,22 @@ pub struct Plan {
     pub activation: usize,
     /// State: impulses of constraints.
     pub impulses: usize,
+    /// Numbers of the state of the physics, but for late controls.
+    pub physics_state_len: usize,
+    /// State: of the task.
+    pub task_state: usize,
+    /// State: 0 until the first control after a reset is heard `[1]`; only where controls may be late.
+    pub heard: usize,
+    /// State: the last controls, newest first `[(max_delay + 1) nu]`; only where controls may be late.
+    pub late: usize,
     /// Numbers of the state.
     pub state_len: usize,
 
-    /// Input: controls `[nu]`.
+    /// Input: what a step gets: controls, or what the task makes them from.
+    pub input: usize,
+    /// Numbers of the input.
+    pub input_len: usize,
+    /// Controls `[nu]`.
     pub control: usize,
     /// Output: memory `[output, output + output_len)`. 0, or 1 for a state that is not finite, 2 for divergence `[1]`.
     pub fault: usize,
@@ -135,8 +160,14 @@ pub struct Plan {
     pub contact_force: usize,
     /// Output: values of the sensors, in model order `[ns]`.
     pub sensed: usize,
+    /// Output: of the task.
+    pub task_output: usize,
+    /// Numbers of the output of the physics.
+    pub physics_output_len: usize,
     /// Numbers of the output.
     pub output_len: usize,
+    /// Work: of the task.
+    pub task_work: usize,
 
     /// Work: sum over substeps of the contact impulse on each body `[3 nb]`, world axes.
     pub contact_impulse: usize,
@@ -229,6 +260,8 @@ pub struct Plan {
     pub has_terrain: bool,
     /// Parameter: shift of the height fields that are fixed to the world `[3]` \[m\], where there is one.
     pub p_terrain: usize,
+    /// Parameter: how many control steps each actuator's control is late `[nu]`; only where controls may be late.
+    pub p_delay: usize,
     /// Numbers of each environment's parameters.
     pub parameters_len: usize,
 }
@@ -239,6 +272,51 @@ impl Plan {
     /// # Errors
     /// [`BuildError`] names the first element that cannot be stepped.
     pub fn new(model: &RobotModel, options: StepOptions) -> Result<Self, BuildError> {
+        Self::with_task(model, options, TaskRows::default())
+    }
+
+    /// Lays out the rows of a model alone: state, output and controls, without any physics. The controls are a part of
+    /// the output.
+    pub fn rows(model: &RobotModel, task: TaskRows) -> Self {
+        let (nv, nu, nb) = (model.num_dofs(), model.actuators.len(), model.bodies.len());
+        let ns = model.num_sensor_values();
+        let mut memory = Places::default();
+        let mut plan = Self {
+            num_qpos: model.num_qpos(),
+            num_bodies: nb,
+            qpos: memory.take(model.num_qpos()),
+            qvel: memory.take(nv),
+            physics_state_len: model.num_qpos() + nv,
+            task_state: memory.take(task.state),
+            state_len: memory.0,
+            fault: memory.take(1),
+            body_position: memory.take(3 * nb),
+            body_rotation: memory.take(4 * nb),
+            body_linear: memory.take(3 * nb),
+            body_angular: memory.take(3 * nb),
+            actuator_force: memory.take(nu),
+            contact_force: memory.take(3 * nb),
+            sensed: memory.take(ns),
+            control: memory.take(nu),
+            physics_output_len: 1 + 16 * nb + 2 * nu + ns,
+            task_output: memory.take(task.output),
+            input: memory.take(task.input),
+            input_len: task.input,
+            task_work: memory.take(task.work),
+            // Parameters are the physics'; a block has one row of them at least.
+            parameters_len: 1,
+            ..Self::default()
+        };
+        plan.output_len = plan.physics_output_len + task.output;
+        plan.memory_len = memory.0;
+        plan
+    }
+
+    /// Lays out a model and the rows of a task.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn with_task(model: &RobotModel, options: StepOptions, task: TaskRows) -> Result<Self, BuildError> {
         let links = Links::new(model);
         check(model, &links)?;
         let mut tables = Tables::default();
@@ -260,6 +338,11 @@ impl Plan {
         let mut items = contacts.items;
         let ties = ties::add(&mut tables, &mut rows, &mut state, model, &links, &options, &mut items);
         let num_items = items.len();
+        let physics_state_len = state.0;
+        let task_state = state.take(task.state);
+        // Last, so that the places of all others do not depend on the longest delay.
+        let heard = state.take(options.max_delay.min(1));
+        let late = state.take(if options.max_delay > 0 { (options.max_delay + 1) * nu } else { 0 });
 
         let searched = contacts.routines.iter().any(|&(a, b, ..)| crate::step::needs_scratch(a, b));
         let faces_len = if searched { crate::collide::manifold::SCRATCH } else { 0 };
@@ -295,7 +378,13 @@ impl Plan {
             qvel,
             activation,
             impulses,
+            physics_state_len,
+            task_state,
+            heard,
+            late,
             state_len: state.0,
+            input: 0,
+            input_len: 0,
             control: memory.take(nu),
             fault: memory.take(1),
             body_position: memory.take(3 * nb),
@@ -305,7 +394,10 @@ impl Plan {
             actuator_force: memory.take(nu),
             contact_force: memory.take(3 * nb),
             sensed: memory.take(model.num_sensor_values()),
-            output_len: 1 + 16 * nb + nu + model.num_sensor_values(),
+            task_output: memory.take(task.output),
+            physics_output_len: 1 + 16 * nb + nu + model.num_sensor_values(),
+            output_len: 1 + 16 * nb + nu + model.num_sensor_values() + task.output,
+            task_work: memory.take(task.work),
             contact_impulse: memory.take(3 * nb),
             touch_len: if sensors::feels(model) { nb } else { 0 },
             touch: 0,
@@ -349,9 +441,14 @@ impl Plan {
             p_friction: parameters.take(1),
             has_terrain,
             p_terrain: parameters.take(if has_terrain { 3 } else { 0 }),
+            p_delay: parameters.take(if options.max_delay > 0 { nu } else { 0 }),
             parameters_len: parameters.0,
             ints: Vec::new(),
             reals: Vec::new(),
+        };
+        (plan.input, plan.input_len) = match task.input {
+            0 => (plan.control, nu),
+            len => (memory.take(len), len),
         };
         plan.touch = memory.take(plan.touch_len);
         plan.remembered = memory.take(3 * plan.num_accelerometers);

@@ -29,6 +29,8 @@ pub struct StepOptions {
     pub relax_sweeps: usize,
     /// Softness of constraints.
     pub law: Law,
+    /// The most control steps that a control may be late.
+    pub max_delay: usize,
     /// Speed of a degree of freedom that counts as divergence \[m/s or rad/s\].
     pub max_velocity: f64,
 }
@@ -49,6 +51,7 @@ impl Default for StepOptions {
             sweeps: 2,
             relax_sweeps: 1,
             law: Law::Soft { frequency: 240.0, damping_ratio: 10.0 },
+            max_delay: 0,
             max_velocity: 1000.0,
         }
     }

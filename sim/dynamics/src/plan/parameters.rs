@@ -28,6 +28,10 @@ pub struct Parameters {
     pub strength_scale: Vec<f64>,
     /// Factor on the rotor inertia of each degree of freedom `[nv]`.
     pub armature_scale: Vec<f64>,
+    /// How many control steps the control of each actuator is late `[nu]`, at most [`StepOptions::max_delay`].
+    ///
+    /// [`StepOptions::max_delay`]: super::StepOptions::max_delay
+    pub delay: Vec<f64>,
     /// Gravity \[m/s²\].
     pub gravity: Option<DVec3>,
     /// Moment and force on each body, world axes `[nb]` \[N·m, N\]. The force acts at the centre of mass of the body and of
@@ -44,6 +48,9 @@ impl Parameters {
         let at = |list: &[f64], k: usize| list.get(k).copied().unwrap_or(1.0);
         let gravity = self.gravity.unwrap_or(model.options.gravity);
         out[plan.p_gravity..plan.p_gravity + 3].copy_from_slice(&gravity.to_array());
+        if plan.options.max_delay > 0 {
+            out[plan.p_delay..][..self.delay.len()].copy_from_slice(&self.delay);
+        }
         out[plan.p_friction] = self.friction_scale.unwrap_or(1.0);
 
         let mut inertias = vec![LinkInertia::ZERO; links.links.len()];

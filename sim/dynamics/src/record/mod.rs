@@ -19,6 +19,7 @@ use self::text::with;
 use crate::lane::Phase;
 use crate::machine::Machine;
 use crate::plan::Plan;
+use crate::step::ControlStep;
 
 /// The entry point's name.
 pub const ENTRY: &str = "main";
@@ -31,7 +32,7 @@ const WORKGROUP_SIZE: u32 = 64;
 /// | binding | name | element | access | length |
 /// |---|---|---|---|---|
 /// | 0 | `state` | `f32` | read and write | [`Kernel::state_len`] rows of `num_envs` |
-/// | 1 | `control` | `f32` | read | [`Kernel::control_len`] rows of `num_envs` |
+/// | 1 | `control` | `f32` | read | [`Kernel::control_len`] rows of `num_envs`: controls, or what a task gets |
 /// | 2 | `parameters` | `f32` | read | [`Kernel::parameters_len`] rows of `num_envs` |
 /// | 3 | `reals` | `f32` | read | [`Kernel::reals`] |
 /// | 4 | `ints` | `u32` | read | [`Kernel::ints`] |
@@ -52,7 +53,7 @@ pub struct Kernel {
     pub workgroup_size: u32,
     /// Numbers of an environment that live from step to step.
     pub state_len: usize,
-    /// Numbers of an environment's control.
+    /// Numbers of an environment's control, or of what a task gets instead.
     pub control_len: usize,
     /// Numbers of an environment's parameters.
     pub parameters_len: usize,
@@ -74,12 +75,39 @@ pub struct Kernel {
 /// outside the plan's memory.
 pub fn kernel<P: Phase>(plan: &Plan) -> Kernel {
     let mut recorder = Recorder { plan, functions: Vec::new() };
-    let step = recorder.function::<P>(plan);
+    let step = recorder.function::<Plan, P>(plan);
+    recorder.kernel("", &step, "")
+}
+
+/// Writes the kernel of a task's control step: what the task does before the physics, the physics, and what it does
+/// after it. What comes after is left out for an environment that breaks.
+///
+/// # Panics
+/// As [`kernel`].
+pub fn task_kernel<Q, Before: Phase<Q>, After: Phase<Q>>(plan: &Plan, task: &Q) -> Kernel {
+    let mut recorder = Recorder { plan, functions: Vec::new() };
+    let before = recorder.function::<Q, Before>(task);
+    let step = recorder.control_step();
+    let after = recorder.function::<Q, After>(task);
+    // A task compares with what the last step said, and says it again where this one has nothing to say.
+    let (len, output) = (plan.output_len, plan.fault);
+    let recall = format!(
+        "\
+for (var row = 0u; row < {len}u; row++) {{
+        memory[({output}u + row) * num_envs + env] = output[row * num_envs + env];
+    }}
+    "
+    );
+    recorder.kernel(&format!("{recall}{before}();"), &step, &format!("{after}();"))
+}
+
+/// The kernel around the functions that were written.
+fn assemble(plan: &Plan, wgsl: String) -> Kernel {
     Kernel {
-        wgsl: module(plan, &recorder.functions, &step),
+        wgsl,
         workgroup_size: WORKGROUP_SIZE,
         state_len: plan.state_len,
-        control_len: plan.actuators.len,
+        control_len: plan.input_len,
         parameters_len: plan.parameters_len,
         output_len: plan.output_len,
         memory_len: plan.memory_len,
@@ -89,13 +117,14 @@ pub fn kernel<P: Phase>(plan: &Plan) -> Kernel {
 }
 
 /// The module around the functions, of which one is the step.
-fn module(plan: &Plan, functions: &[Function], step: &str) -> String {
+fn module(plan: &Plan, functions: &[Function], before: &str, step: &str, after: &str) -> String {
     let functions: Vec<&str> = functions.iter().map(|function| function.text.as_str()).collect();
     let functions = functions.join("\n");
     // WGSL has no empty arrays.
     let counts_len = plan.counts_len.max(1);
-    let (state_len, control_len, output_len) = (plan.state_len, plan.actuators.len, plan.output_len);
-    let (control, output) = (plan.control, plan.fault);
+    let (state_len, control_len, output_len) = (plan.state_len, plan.input_len, plan.output_len);
+    let (control, output) = (plan.input, plan.fault);
+
     format!(
         "\
 @group(0) @binding(0) var<storage, read_write> state: array<f32>;
@@ -128,11 +157,13 @@ fn {ENTRY}(@builtin(global_invocation_id) thread: vec3<u32>) {{
     for (var row = 0u; row < {control_len}u; row++) {{
         memory[({control}u + row) * num_envs + env] = control[row * num_envs + env];
     }}
+    {before}
     {step}();
     output[env] = memory[{output}u * num_envs + env];
     if (output[env] > 0.5f) {{
         return;
     }}
+    {after}
     for (var row = 0u; row < {state_len}u; row++) {{
         state[row * num_envs + env] = memory[row * num_envs + env];
     }}
@@ -167,8 +198,17 @@ struct Recorder<'a> {
 }
 
 impl Recorder<'_> {
+    /// The control step of the physics: compiled here, whoever writes a kernel with it.
+    fn control_step(&mut self) -> String {
+        self.function::<Plan, ControlStep>(self.plan)
+    }
+
+    fn kernel(&self, before: &str, step: &str, after: &str) -> Kernel {
+        assemble(self.plan, module(self.plan, &self.functions, before, step, after))
+    }
+
     /// The function that a phase became; written at the first call.
-    fn function<P: Phase>(&mut self, plan: &Plan) -> String {
+    fn function<Q, P: Phase<Q>>(&mut self, plan: &Q) -> String {
         let phase = std::any::type_name::<P>();
         if let Some(known) = self.functions.iter().find(|function| function.phase == phase) {
             return known.name.clone();
@@ -275,8 +315,8 @@ impl Machine for Recorder<'_> {
         Branch::open(condition)
     }
 
-    fn call<P: Phase>(&mut self, plan: &Plan) {
-        let name = self.function::<P>(plan);
+    fn call_with<Q, P: Phase<Q>>(&mut self, plan: &Q) {
+        let name = self.function::<Q, P>(plan);
         with(|recording| recording.store(&format!("{name}();"), &[]));
     }
 }

@@ -32,8 +32,8 @@ pub use solve::{Relax, Solve};
 pub use strain::{Keep, Strain};
 pub use ties::Ties;
 
-use crate::lane::Phase;
-use crate::machine::Machine;
+use crate::lane::{Num, Phase};
+use crate::machine::{Machine, Var};
 use crate::plan::{Plan, item};
 use crate::space::{Mat3, V3};
 
@@ -66,6 +66,34 @@ impl Phase for Begin {
                 m.set(d + plan.strain, m.num(0.0));
                 m.set(d + plan.drive_sum, m.num(0.0));
             }
+        }
+    }
+}
+
+/// Controls that arrive late, by whole control steps: the first control after a reset stands for all before it.
+pub struct Hear;
+
+impl Phase for Hear {
+    #[inline(always)]
+    fn run<M: Machine>(plan: &Plan, m: &mut M) {
+        let (nu, oldest) = (plan.actuators.len, plan.options.max_delay);
+        let first = m.get(plan.heard).lt(m.num(0.5));
+        m.set(plan.heard, m.num(1.0));
+        for a in m.range(0, nu) {
+            let now = m.get(a + plan.control);
+            for k in m.range_down(1, oldest + 1) {
+                let at = k * nu + a + plan.late;
+                m.set(at, M::Num::select(first, now, m.get(at - nu)));
+            }
+            m.set(a + plan.late, now);
+            let delay = m.parameter(a + plan.p_delay);
+            let (mut heard, mut steps) = (m.var(now), m.var(m.num(0.5)));
+            for k in m.range(1, oldest + 1) {
+                let late = steps.get().lt(delay);
+                heard.set(M::Num::select(late, m.get(k * nu + a + plan.late), heard.get()));
+                steps.set(steps.get() + m.num(1.0));
+            }
+            m.set(a + plan.control, heard.get());
         }
     }
 }
@@ -107,6 +135,9 @@ pub struct ControlStep;
 impl Phase for ControlStep {
     #[inline(always)]
     fn run<M: Machine>(plan: &Plan, m: &mut M) {
+        if plan.options.max_delay > 0 {
+            m.call::<Hear>(plan);
+        }
         m.call::<Begin>(plan);
         for k in m.range(0, plan.options.decimation * plan.options.substeps) {
             substep(plan, m, k);

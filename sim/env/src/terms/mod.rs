@@ -1,106 +1,120 @@
-//! The functions behind the terms of a task. Each is bound once to indices and then works on whole rows,
-//! environment fastest.
+//! The terms of a task: small functions over the numbers of an environment.
+//!
+//! A term is bound once to rows of the memory that physics and task share; see [`Binder`](crate::bind::Binder). Its
+//! text is that of the physics: it works on as many environments as a register holds, or is written into a kernel,
+//! so it follows the rules of [`keiko_dynamics::machine`]. Lists of rows are plain loops: a kernel grows with a task.
 
 pub(crate) mod observe;
 pub(crate) mod reward;
 pub(crate) mod success;
 pub(crate) mod terminate;
 
-use glam::{Quat, Vec2, Vec3};
-use keiko_model::compose::Frame;
-use keiko_world::{BatchState, Field};
+use keiko_dynamics::lane::Num;
+use keiko_dynamics::machine::Machine;
+use keiko_dynamics::space::V3;
 
-use crate::memory::Memory;
+use crate::bind::{Body, Frame};
 
 /// Net contact force from which a body counts as touched \[N\].
-pub(crate) const TOUCH_FORCE: f32 = 1.0;
+pub(crate) const TOUCH_FORCE: f64 = 1.0;
 
 /// Commanded speed below which the policy is to stand \[m/s, rad/s\].
-pub(crate) const STANDING_SPEED: f32 = 0.1;
+pub(crate) const STANDING_SPEED: f64 = 0.1;
 
-/// What a term may look at.
-#[derive(Clone, Copy)]
-pub(crate) struct View<'a> {
-    pub state: &'a BatchState,
-    pub memory: &'a Memory,
-    /// The robot's base.
-    pub base: usize,
-    /// Time of a control step \[s\].
-    pub dt: f32,
-    /// Control steps of a full episode.
-    pub max_steps: u32,
-    /// Whether a termination holds `[num_envs]`.
-    pub terminated: &'a [bool],
+/// A constant vector.
+#[inline(always)]
+pub(crate) fn constant<M: Machine>(m: &M, [x, y, z]: [f64; 3]) -> V3<M::Num> {
+    V3::new(m.num(x), m.num(y), m.num(z))
 }
 
-impl View<'_> {
-    pub fn num_envs(&self) -> usize {
-        self.memory.episode.len()
-    }
-
-    /// `world_from_body`.
-    pub fn rotation(&self, body: usize, env: usize) -> Quat {
-        let q = |k| self.state.body_rotation.get(4 * body + k, env);
-        Quat::from_xyzw(q(0), q(1), q(2), q(3))
-    }
-
-    pub fn position(&self, body: usize, env: usize) -> Vec3 {
-        vector(&self.state.body_position, body, env)
-    }
-
-    /// Velocity of the base's origin in the base frame \[m/s\].
-    pub fn base_linear_velocity(&self, env: usize) -> Vec3 {
-        self.rotation(self.base, env).conjugate() * vector(&self.state.body_linear_velocity, self.base, env)
-    }
-
-    /// Angular velocity of the base in the base frame \[rad/s\].
-    pub fn base_angular_velocity(&self, env: usize) -> Vec3 {
-        self.rotation(self.base, env).conjugate() * vector(&self.state.body_angular_velocity, self.base, env)
-    }
-
-    /// Direction of gravity in the base frame.
-    pub fn projected_gravity(&self, env: usize) -> Vec3 {
-        self.rotation(self.base, env).conjugate() * Vec3::NEG_Z
-    }
-
-    /// Place of a frame in the world \[m\].
-    pub fn frame_position(&self, frame: Frame, env: usize) -> Vec3 {
-        self.position(frame.body, env) + self.rotation(frame.body, env) * frame.point.as_vec3()
-    }
-
-    /// Velocity of a frame's point in the world \[m/s\].
-    pub fn frame_velocity(&self, frame: Frame, env: usize) -> Vec3 {
-        let arm = self.rotation(frame.body, env) * frame.point.as_vec3();
-        vector(&self.state.body_linear_velocity, frame.body, env)
-            + vector(&self.state.body_angular_velocity, frame.body, env).cross(arm)
-    }
-
-    /// A command.
-    pub fn command(&self, command: usize, env: usize) -> Vec3 {
-        vector(&self.memory.command, command, env)
-    }
-
-    /// Commanded less actual velocity, x and y in the base frame \[m/s\].
-    pub fn velocity_error(&self, command: usize, env: usize) -> Vec2 {
-        (self.command(command, env) - self.base_linear_velocity(env)).truncate()
-    }
-
-    /// Commanded less actual turning speed about the base's z axis \[rad/s\].
-    pub fn turning_error(&self, command: usize, env: usize) -> f32 {
-        self.command(command, env).z - self.base_angular_velocity(env).z
-    }
-
-    pub fn contact_force(&self, body: usize, env: usize) -> Vec3 {
-        vector(&self.state.contact_force, body, env)
-    }
-
-    /// Distance of a frame from a commanded point \[m\].
-    pub fn distance(&self, frame: Frame, command: usize, env: usize) -> f32 {
-        (self.command(command, env) - self.frame_position(frame, env)).length()
-    }
+/// 1 where a mask holds, else 0.
+#[inline(always)]
+pub(crate) fn flag<M: Machine>(m: &M, mask: <M::Num as Num>::Mask) -> M::Num {
+    M::Num::select(mask, m.num(1.0), m.num(0.0))
 }
 
-/// Three consecutive rows of one environment.
-pub(crate) fn vector(field: &Field, index: usize, env: usize) -> Vec3 {
-    Vec3::new(field.get(3 * index, env), field.get(3 * index + 1, env), field.get(3 * index + 2, env))
+/// Whether a row that is 1 or 0 is 1.
+#[inline(always)]
+pub(crate) fn holds<M: Machine>(m: &M, row: usize) -> <M::Num as Num>::Mask {
+    m.num(0.5).lt(m.get(row))
+}
+
+/// `v` in the world, from the frame of a body.
+#[inline(always)]
+pub(crate) fn to_world<M: Machine>(m: &M, body: Body, v: V3<M::Num>) -> V3<M::Num> {
+    turn(m.get3(body.rotation), m.get(body.rotation + 3), v)
+}
+
+/// `v` in the frame of a body, from the world.
+#[inline(always)]
+pub(crate) fn to_body<M: Machine>(m: &M, body: Body, v: V3<M::Num>) -> V3<M::Num> {
+    turn(m.get3(body.rotation), -m.get(body.rotation + 3), v)
+}
+
+/// `v` turned by the unit quaternion of a vector part and a scalar part.
+#[inline(always)]
+fn turn<N: Num>(q: V3<N>, w: N, v: V3<N>) -> V3<N> {
+    let twice = q.cross(v) * N::of(2.0);
+    q.cross(twice) + twice.mul_add(w, v)
+}
+
+/// Velocity of a body's origin in the body's frame \[m/s\].
+#[inline(always)]
+pub(crate) fn linear_velocity<M: Machine>(m: &M, body: Body) -> V3<M::Num> {
+    to_body(m, body, m.get3(body.linear))
+}
+
+/// Angular velocity of a body in the body's frame \[rad/s\].
+#[inline(always)]
+pub(crate) fn angular_velocity<M: Machine>(m: &M, body: Body) -> V3<M::Num> {
+    to_body(m, body, m.get3(body.angular))
+}
+
+/// Direction of gravity in a body's frame.
+#[inline(always)]
+pub(crate) fn projected_gravity<M: Machine>(m: &M, body: Body) -> V3<M::Num> {
+    to_body(m, body, constant(m, [0.0, 0.0, -1.0]))
+}
+
+/// Place of a frame in the world \[m\].
+#[inline(always)]
+pub(crate) fn frame_position<M: Machine>(m: &M, frame: &Frame) -> V3<M::Num> {
+    m.get3(frame.body.position) + to_world(m, frame.body, constant(m, frame.point))
+}
+
+/// Velocity of a frame's point in the world \[m/s\].
+#[inline(always)]
+pub(crate) fn frame_velocity<M: Machine>(m: &M, frame: &Frame) -> V3<M::Num> {
+    let arm = to_world(m, frame.body, constant(m, frame.point));
+    m.get3(frame.body.linear) + m.get3(frame.body.angular).cross(arm)
+}
+
+/// Distance of a frame from the point in three rows \[m\].
+#[inline(always)]
+pub(crate) fn distance<M: Machine>(m: &M, frame: &Frame, point: usize) -> M::Num {
+    (m.get3(point) - frame_position(m, frame)).length()
+}
+
+/// Whether the net contact force in three rows is over a threshold \[N\].
+#[inline(always)]
+pub(crate) fn touched<M: Machine>(m: &M, contact_force: usize, threshold: f64) -> <M::Num as Num>::Mask {
+    m.num(threshold).lt(m.get3(contact_force).length())
+}
+
+/// Length of the x and y part.
+#[inline(always)]
+pub(crate) fn squared_xy<N: Num>(v: V3<N>) -> N {
+    v.x.mul_add(v.x, v.y * v.y)
+}
+
+/// Adds to the sum in two rows, the second of which holds what rounding took from the first (Knuth, The Art of
+/// Computer Programming 2, 4.2.2, theorem B): a sum of thousands of rewards in `f32` is as good as one in `f64`.
+#[inline(always)]
+pub(crate) fn add_to_sum<M: Machine>(m: &mut M, row: usize, value: M::Num) {
+    let before = m.get(row);
+    let sum = before + value;
+    let added = sum - before;
+    let lost = (before - (sum - added)) + (value - added);
+    m.set(row, sum);
+    m.set(row + 1, m.get(row + 1) + lost);
 }

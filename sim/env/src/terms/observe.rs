@@ -1,148 +1,215 @@
 //! Observation terms.
 
-use glam::Vec3;
+use keiko_dynamics::lane::Num;
+use keiko_dynamics::machine::Machine;
 use keiko_model::Result;
 use keiko_model::error::ErrorKind;
 use keiko_model::robot::Joint;
 use keiko_model::task::{Observation, QuaternionOrder, RelativeTo};
 
-use super::{TOUCH_FORCE, View};
-use crate::bind::{Binder, dof_rows, qpos_rows, quaternion_row};
+use super::{
+    TOUCH_FORCE, angular_velocity, flag, frame_position, linear_velocity, projected_gravity, to_body, touched,
+};
+use crate::action::ActionMap;
+use crate::bind::{Binder, Body, Frame, dof_rows, qpos_rows, quaternion_row};
+use crate::rules::Clock;
 
-/// Writes a term's rows `[size * num_envs]`.
-type Evaluate = Box<dyn Fn(&View<'_>, &mut [f32]) + Send + Sync>;
-
-/// An observation term with its names resolved.
-pub(crate) struct Bound {
-    /// Numbers that it gives.
-    pub size: usize,
-    /// Writes them.
-    pub evaluate: Evaluate,
+/// An observation term with its names resolved to rows.
+#[derive(Clone, Debug)]
+pub(crate) enum Sees {
+    /// Rows as they are, less a constant each.
+    Rows(Vec<(usize, f64)>),
+    LinearVelocity(Body),
+    AngularVelocity(Body),
+    Gravity(Body),
+    FramePosition {
+        frame: Frame,
+        base: Option<Body>,
+    },
+    VectorToTarget {
+        point: usize,
+        frame: Frame,
+        base: Option<Body>,
+    },
+    Contact {
+        contact_forces: Vec<usize>,
+    },
+    TimeLeft,
 }
 
-/// Resolves the names of a term; `num_actions` is the length of the action vector.
-pub(crate) fn bind(
-    binder: &Binder<'_>,
-    term: &Observation,
-    path: &str,
-    num_actions: usize,
-    action_defaults: &[f32],
-) -> Result<Bound> {
-    let at = |key: &str| format!("{path}.{key}");
-    Ok(match term {
-        Observation::JointPosition { joints } => {
-            let joints = binder.joints(joints, &at("joints"))?;
-            rows(joints.len(), move |view, row, out| {
-                let joint = joints[row];
-                for (out, q) in out.iter_mut().zip(view.state.qpos.row(joint.q)) {
-                    *out = q - joint.default;
-                }
-            })
-        }
-        Observation::JointVelocity { joints } => {
-            let joints = binder.joints(joints, &at("joints"))?;
-            rows(joints.len(), move |view, row, out| out.copy_from_slice(view.state.qvel.row(joints[row].v)))
-        }
-        Observation::Qpos { joints, skip, quaternions } => {
-            let joints = binder.any_joints(joints, &at("joints"))?;
-            let mut sources: Vec<usize> =
-                joints.into_iter().flat_map(|joint| ordered_qpos_rows(joint, *quaternions)).collect();
-            skip_front(binder, &mut sources, *skip, &at("skip"))?;
-            rows(sources.len(), move |view, row, out| out.copy_from_slice(view.state.qpos.row(sources[row])))
-        }
-        Observation::Qvel { joints, skip } => {
-            let joints = binder.any_joints(joints, &at("joints"))?;
-            let mut sources: Vec<usize> = joints.into_iter().flat_map(dof_rows).collect();
-            skip_front(binder, &mut sources, *skip, &at("skip"))?;
-            rows(sources.len(), move |view, row, out| out.copy_from_slice(view.state.qvel.row(sources[row])))
-        }
-        Observation::BasePosition => {
-            rows(3, |view, row, out| out.copy_from_slice(view.state.body_position.row(3 * view.base + row)))
-        }
-        Observation::BaseHeight => {
-            rows(1, |view, _, out| out.copy_from_slice(view.state.body_position.row(3 * view.base + 2)))
-        }
-        Observation::BaseRotation => {
-            rows(4, |view, row, out| out.copy_from_slice(view.state.body_rotation.row(4 * view.base + row)))
-        }
-        Observation::BaseLinearVelocity => vectors(1, |view, _, env| view.base_linear_velocity(env)),
-        Observation::BaseAngularVelocity => vectors(1, |view, _, env| view.base_angular_velocity(env)),
-        Observation::ProjectedGravity => vectors(1, |view, _, env| view.projected_gravity(env)),
-        Observation::LastAction => {
-            rows(num_actions, |view, row, out| out.copy_from_slice(view.memory.action.row(row)))
-        }
-        Observation::ActionTarget => {
-            let defaults = action_defaults.to_vec();
-            rows(num_actions, move |view, row, out| {
-                for (out, target) in out.iter_mut().zip(view.memory.target.row(row)) {
-                    *out = target - defaults[row];
-                }
-            })
-        }
-        Observation::Command { command } => {
-            let command = binder.command(command, &at("command"))?;
-            vectors(1, move |view, _, env| view.command(command, env))
-        }
-        Observation::FramePosition { frame, relative_to } => {
-            let (frame, relative_to) = (binder.frame(frame.as_deref(), &at("frame"))?, *relative_to);
-            vectors(1, move |view, _, env| {
-                let position = view.frame_position(frame, env);
-                match relative_to {
-                    RelativeTo::World => position,
-                    RelativeTo::Base => {
-                        view.rotation(view.base, env).conjugate() * (position - view.position(view.base, env))
-                    }
-                }
-            })
-        }
-        Observation::VectorToTarget { command, frame, relative_to } => {
-            let command = binder.point_command(command, &at("command"))?;
-            let (frame, relative_to) = (binder.frame(frame.as_deref(), &at("frame"))?, *relative_to);
-            vectors(1, move |view, _, env| {
-                let to_target = view.command(command, env) - view.frame_position(frame, env);
-                match relative_to {
-                    RelativeTo::World => to_target,
-                    RelativeTo::Base => view.rotation(view.base, env).conjugate() * to_target,
-                }
-            })
-        }
-        Observation::Sensor { sensor } => {
-            let (start, size) = binder.sensor(sensor, &at("sensor"))?;
-            rows(size, move |view, row, out| out.copy_from_slice(view.state.sensors.row(start + row)))
-        }
-        Observation::JointTorque { .. }
-        | Observation::ContactWrench { .. }
-        | Observation::HeightScan { .. }
-        | Observation::RayDistance { .. } => {
-            let sources = binder.term_sensors(path);
-            rows(sources.len(), move |view, row, out| {
-                out.copy_from_slice(view.state.sensors.row(sources[row]));
-            })
-        }
-        Observation::ContactForce { bodies } => {
-            let bodies = binder.bodies(bodies, &at("bodies"))?;
-            vectors(bodies.len(), move |view, index, env| view.contact_force(bodies[index], env))
-        }
-        Observation::Contact { bodies } => {
-            let bodies = binder.bodies(bodies, &at("bodies"))?;
-            rows(bodies.len(), move |view, row, out| {
-                for (env, out) in out.iter_mut().enumerate() {
-                    *out = f32::from(view.contact_force(bodies[row], env).length() > TOUCH_FORCE);
-                }
-            })
-        }
-        Observation::ActuatorForce { actuators } => {
-            let actuators = binder.actuators(actuators, &at("actuators"))?;
-            rows(actuators.len(), move |view, row, out| {
-                out.copy_from_slice(view.state.actuator_force.row(actuators[row]));
-            })
-        }
-        Observation::TimeLeft => rows(1, |view, _, out| {
-            for (out, step) in out.iter_mut().zip(&view.memory.step) {
-                *out = 1.0 - *step as f32 / view.max_steps as f32;
+impl Sees {
+    /// Resolves the names of a term; `commands` is the first row of the commands.
+    pub fn bind(
+        binder: &Binder<'_>,
+        term: &Observation,
+        path: &str,
+        actions: &ActionMap,
+        commands: usize,
+    ) -> Result<Self> {
+        let at = |key: &str| format!("{path}.{key}");
+        let rows = &binder.rows;
+        let base = binder.base();
+        let plain = |rows: &mut dyn Iterator<Item = usize>| Self::Rows(rows.map(|row| (row, 0.0)).collect());
+        let base_of = |relative_to: RelativeTo| match relative_to {
+            RelativeTo::World => None,
+            RelativeTo::Base => Some(base),
+        };
+        Ok(match term {
+            Observation::JointPosition { joints } => {
+                let joints = binder.joints(joints, &at("joints"))?;
+                Self::Rows(joints.iter().map(|j| (rows.qpos + j.q, f64::from(j.default))).collect())
             }
-        }),
-    })
+            Observation::JointVelocity { joints } => {
+                let joints = binder.joints(joints, &at("joints"))?;
+                plain(&mut joints.iter().map(|joint| rows.qvel + joint.v))
+            }
+            Observation::Qpos { joints, skip, quaternions } => {
+                let joints = binder.any_joints(joints, &at("joints"))?;
+                let mut sources: Vec<usize> =
+                    joints.into_iter().flat_map(|joint| ordered_qpos_rows(joint, *quaternions)).collect();
+                skip_front(binder, &mut sources, *skip, &at("skip"))?;
+                plain(&mut sources.into_iter().map(|row| rows.qpos + row))
+            }
+            Observation::Qvel { joints, skip } => {
+                let joints = binder.any_joints(joints, &at("joints"))?;
+                let mut sources: Vec<usize> = joints.into_iter().flat_map(dof_rows).collect();
+                skip_front(binder, &mut sources, *skip, &at("skip"))?;
+                plain(&mut sources.into_iter().map(|row| rows.qvel + row))
+            }
+            Observation::BasePosition => plain(&mut (base.position..base.position + 3)),
+            Observation::BaseHeight => plain(&mut (base.position + 2..base.position + 3)),
+            Observation::BaseRotation => plain(&mut (base.rotation..base.rotation + 4)),
+            Observation::BaseLinearVelocity => Self::LinearVelocity(base),
+            Observation::BaseAngularVelocity => Self::AngularVelocity(base),
+            Observation::ProjectedGravity => Self::Gravity(base),
+            Observation::LastAction => plain(&mut (actions.action..actions.action + actions.names().len())),
+            Observation::ActionTarget => {
+                let defaults = actions.defaults();
+                Self::Rows(defaults.into_iter().enumerate().map(|(k, q)| (actions.target + k, q)).collect())
+            }
+            Observation::Command { command } => {
+                let first = commands + 3 * binder.command(command, &at("command"))?;
+                plain(&mut (first..first + 3))
+            }
+            Observation::FramePosition { frame, relative_to } => Self::FramePosition {
+                frame: binder.frame(frame.as_deref(), &at("frame"))?,
+                base: base_of(*relative_to),
+            },
+            Observation::VectorToTarget { command, frame, relative_to } => Self::VectorToTarget {
+                point: commands + 3 * binder.point_command(command, &at("command"))?,
+                frame: binder.frame(frame.as_deref(), &at("frame"))?,
+                base: base_of(*relative_to),
+            },
+            Observation::Sensor { sensor } => {
+                let (start, size) = binder.sensor(sensor, &at("sensor"))?;
+                plain(&mut (rows.sensed + start..rows.sensed + start + size))
+            }
+            Observation::JointTorque { .. }
+            | Observation::ContactWrench { .. }
+            | Observation::HeightScan { .. }
+            | Observation::RayDistance { .. } => {
+                plain(&mut binder.term_sensors(path).into_iter().map(|row| rows.sensed + row))
+            }
+            Observation::ContactForce { bodies } => {
+                let bodies = binder.bodies(bodies, &at("bodies"))?;
+                let firsts = bodies.iter().map(|body| binder.body_rows(*body).contact_force);
+                plain(&mut firsts.flat_map(|first| first..first + 3))
+            }
+            Observation::Contact { bodies } => {
+                let bodies = binder.bodies(bodies, &at("bodies"))?;
+                Self::Contact {
+                    contact_forces: bodies.iter().map(|b| binder.body_rows(*b).contact_force).collect(),
+                }
+            }
+            Observation::ActuatorForce { actuators } => {
+                let actuators = binder.actuators(actuators, &at("actuators"))?;
+                plain(&mut actuators.iter().map(|actuator| rows.actuator_force + actuator))
+            }
+            Observation::TimeLeft => Self::TimeLeft,
+        })
+    }
+
+    /// Numbers that it gives.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Rows(rows) => rows.len(),
+            Self::Contact { contact_forces } => contact_forces.len(),
+            Self::TimeLeft => 1,
+            _ => 3,
+        }
+    }
+
+    /// Writes its numbers, before noise, clip and scale.
+    #[inline(always)]
+    pub fn write<M: Machine>(&self, m: &mut M, clock: &Clock, out: usize) {
+        match self {
+            Self::Rows(rows) => {
+                for (k, (row, less)) in rows.iter().enumerate() {
+                    let value = m.get(*row);
+                    m.set(out + k, if *less == 0.0 { value } else { value - m.num(*less) });
+                }
+            }
+            Self::LinearVelocity(base) => m.set3(out, linear_velocity(m, *base)),
+            Self::AngularVelocity(base) => m.set3(out, angular_velocity(m, *base)),
+            Self::Gravity(base) => m.set3(out, projected_gravity(m, *base)),
+            Self::FramePosition { frame, base } => {
+                let position = frame_position(m, frame);
+                m.set3(
+                    out,
+                    match base {
+                        None => position,
+                        Some(base) => to_body(m, *base, position - m.get3(base.position)),
+                    },
+                );
+            }
+            Self::VectorToTarget { point, frame, base } => {
+                let to_target = m.get3(*point) - frame_position(m, frame);
+                m.set3(
+                    out,
+                    match base {
+                        None => to_target,
+                        Some(base) => to_body(m, *base, to_target),
+                    },
+                );
+            }
+            Self::Contact { contact_forces } => {
+                for (k, row) in contact_forces.iter().enumerate() {
+                    m.set(out + k, flag(m, touched(m, *row, TOUCH_FORCE)));
+                }
+            }
+            Self::TimeLeft => m.set(out, m.num(1.0) - m.get(clock.step) / m.num(clock.max_steps)),
+        }
+    }
+}
+
+/// A term of an observation group: `scale · clip(value + noise · U(-1, 1))`.
+#[derive(Clone, Debug)]
+pub(crate) struct ObservedTerm {
+    pub sees: Sees,
+    pub scale: f64,
+    /// Half width of the noise, and the first row of draws in [-1, 1].
+    pub noise: Option<(f64, usize)>,
+    pub clip: Option<f64>,
+}
+
+impl ObservedTerm {
+    /// Writes its numbers.
+    #[inline(always)]
+    pub fn write<M: Machine>(&self, m: &mut M, clock: &Clock, out: usize) {
+        self.sees.write(m, clock, out);
+        for k in 0..self.sees.size() {
+            let mut value = m.get(out + k);
+            if let Some((noise, draws)) = self.noise {
+                value = m.get(draws + k).mul_add(m.num(noise), value);
+            }
+            if let Some(clip) = self.clip {
+                // What is not a number stays so: it is found later.
+                let (low, high) = (m.num(-clip), m.num(clip));
+                value = M::Num::select(value.lt(low), low, M::Num::select(value.gt(high), high, value));
+            }
+            m.set(out + k, if self.scale == 1.0 { value } else { value * m.num(self.scale) });
+        }
+    }
 }
 
 /// Rows of qpos that a joint has, its quaternion in the order that is asked for.
@@ -163,30 +230,4 @@ fn skip_front(binder: &Binder<'_>, rows: &mut Vec<usize>, skip: u32, path: &str)
     }
     rows.drain(..skip);
     Ok(())
-}
-
-/// A term written row by row.
-fn rows(size: usize, write: impl Fn(&View<'_>, usize, &mut [f32]) + Send + Sync + 'static) -> Bound {
-    let evaluate = move |view: &View<'_>, out: &mut [f32]| {
-        for (row, out) in out.chunks_exact_mut(view.num_envs()).enumerate() {
-            write(view, row, out);
-        }
-    };
-    Bound { size, evaluate: Box::new(evaluate) }
-}
-
-/// A term of `count` vectors.
-fn vectors(count: usize, read: impl Fn(&View<'_>, usize, usize) -> Vec3 + Send + Sync + 'static) -> Bound {
-    let evaluate = move |view: &View<'_>, out: &mut [f32]| {
-        let n = view.num_envs();
-        for index in 0..count {
-            for env in 0..n {
-                let value = read(view, index, env).to_array();
-                for (k, value) in value.into_iter().enumerate() {
-                    out[(3 * index + k) * n + env] = value;
-                }
-            }
-        }
-    };
-    Bound { size: 3 * count, evaluate: Box::new(evaluate) }
 }

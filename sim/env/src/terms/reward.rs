@@ -1,231 +1,447 @@
 //! Reward terms.
 
 use glam::DVec3;
+use keiko_dynamics::lane::Num;
+use keiko_dynamics::machine::Machine;
+use keiko_dynamics::space::V3;
 use keiko_model::Result;
-use keiko_model::compose::Frame;
 use keiko_model::error::ErrorKind;
 use keiko_model::task::{Kernel, Reward};
 
-use super::success::{self, Holds};
-use super::{STANDING_SPEED, TOUCH_FORCE, View, vector};
-use crate::bind::{Binder, ScalarJoint};
+use super::success::Succeeds;
+use super::{
+    STANDING_SPEED, TOUCH_FORCE, angular_velocity, constant, distance, flag, frame_position, frame_velocity,
+    linear_velocity, projected_gravity, squared_xy, touched,
+};
+use crate::action::ActionMap;
+use crate::bind::{Binder, Body, Frame, ScalarJoint};
+use crate::rules::Clock;
 
-/// Writes a term's value in every environment `[num_envs]`, before its weight.
-pub(crate) type Evaluate = Box<dyn Fn(&View<'_>, &mut [f32]) + Send + Sync>;
+/// A reward term with its names resolved to rows.
+#[derive(Clone, Debug)]
+pub(crate) enum Pays {
+    Alive,
+    Termination,
+    Upright(Body),
+    ForwardVelocity {
+        x: usize,
+        limit: Option<f64>,
+    },
+    MeanVelocity {
+        now: usize,
+        before: usize,
+        axis: [f64; 3],
+    },
+    TrackLinearVelocity {
+        base: Body,
+        command: usize,
+        sigma: f64,
+    },
+    TrackAngularVelocity {
+        base: Body,
+        command: usize,
+        sigma: f64,
+    },
+    VelocityError {
+        base: Body,
+        command: usize,
+    },
+    TurningError {
+        base: Body,
+        command: usize,
+    },
+    AngularVelocityXy(Body),
+    Orientation(Body),
+    BaseHeight {
+        height: usize,
+        target: f64,
+    },
+    /// Sum of squares of rows.
+    Squares(Vec<usize>),
+    /// Sum of squares of differences of two rows, each times a factor.
+    SquaredChange {
+        rows: Vec<(usize, usize)>,
+        factor: f64,
+    },
+    /// Rows of force and speed, and the gear between them.
+    Energy(Vec<(usize, usize, f64)>),
+    /// Rows of positions, the middle of each range and half its allowed width.
+    JointLimits(Vec<(usize, f64, f64)>),
+    /// Rows of positions and the default pose.
+    PoseDeviation(Vec<(usize, f64)>),
+    StandStill {
+        command: usize,
+        joints: Vec<(usize, f64)>,
+    },
+    FeetAirTime {
+        landed: Vec<usize>,
+        threshold: f64,
+        command: Option<usize>,
+    },
+    FeetSlip(Vec<Frame>),
+    FeetClearance {
+        feet: Vec<Frame>,
+        target: f64,
+    },
+    ContactCost {
+        contact_forces: Vec<usize>,
+        clip: f64,
+    },
+    UndesiredContact {
+        contact_forces: Vec<usize>,
+        threshold: f64,
+    },
+    ReachDistance {
+        point: usize,
+        frame: Frame,
+    },
+    ReachFine {
+        point: usize,
+        frame: Frame,
+        scale: f64,
+        kernel: Kernel,
+    },
+    Success(Option<Succeeds>),
+}
 
-/// Resolves the names of a term.
-pub(crate) fn bind(binder: &Binder<'_>, term: &Reward, path: &str) -> Result<Evaluate> {
-    let at = |key: &str| format!("{path}.{key}");
-    Ok(match term {
-        Reward::Alive => each(|view, env| f32::from(!view.terminated[env])),
-        Reward::Upright => each(|view, env| -view.projected_gravity(env).z),
-        Reward::ForwardVelocity { limit } => {
-            let limit = limit.unwrap_or(f64::INFINITY) as f32;
-            each(move |view, env| view.state.body_linear_velocity.get(3 * view.base, env).min(limit))
-        }
-        Reward::MeanVelocity { body, axis } => {
-            let body = binder.body(body.as_deref(), &at("body"))?;
-            let axis = DVec3::from(*axis)
-                .try_normalize()
-                .ok_or_else(|| binder.error(ErrorKind::Value, &at("axis"), "the direction has no length"))?;
-            let axis = axis.as_vec3();
-            each(move |view, env| {
-                let way = view.position(body, env) - vector(&view.memory.previous_body_position, body, env);
-                way.dot(axis) / view.dt
-            })
-        }
-        Reward::TrackLinearVelocity { command, sigma } => {
-            let (command, sigma) = (binder.velocity_command(command, &at("command"))?, *sigma as f32);
-            each(move |view, env| (-view.velocity_error(command, env).length_squared() / sigma).exp())
-        }
-        Reward::TrackAngularVelocity { command, sigma } => {
-            let (command, sigma) = (binder.velocity_command(command, &at("command"))?, *sigma as f32);
-            each(move |view, env| (-view.turning_error(command, env).powi(2) / sigma).exp())
-        }
-        Reward::VelocityError { command } => {
-            let command = binder.velocity_command(command, &at("command"))?;
-            each(move |view, env| view.velocity_error(command, env).length())
-        }
-        Reward::TurningError { command } => {
-            let command = binder.velocity_command(command, &at("command"))?;
-            each(move |view, env| view.turning_error(command, env).abs())
-        }
-        Reward::LinearVelocityZ => each(|view, env| {
-            let z = view.state.body_linear_velocity.get(3 * view.base + 2, env);
-            z * z
-        }),
-        Reward::AngularVelocityXy => {
-            each(|view, env| view.base_angular_velocity(env).truncate().length_squared())
-        }
-        Reward::Orientation => each(|view, env| view.projected_gravity(env).truncate().length_squared()),
-        Reward::BaseHeight { target } => {
-            let target = *target as f32;
-            each(move |view, env| {
-                let error = view.position(view.base, env).z - target;
-                error * error
-            })
-        }
-        Reward::Torque { actuators } => {
-            let actuators = binder.actuators(actuators, &at("actuators"))?;
-            Box::new(move |view, out| {
-                out.fill(0.0);
-                for actuator in &actuators {
-                    add_squares(out, view.state.actuator_force.row(*actuator));
-                }
-            })
-        }
-        Reward::JointVelocity { joints } => {
-            let joints = binder.joints(joints, &at("joints"))?;
-            Box::new(move |view, out| {
-                out.fill(0.0);
-                for joint in &joints {
-                    add_squares(out, view.state.qvel.row(joint.v));
-                }
-            })
-        }
-        Reward::JointAcceleration { joints } => {
-            sum_joints(binder.joints(joints, &at("joints"))?, |view, joint, env| {
-                let change = view.state.qvel.get(joint.v, env) - view.memory.previous_qvel.get(joint.v, env);
-                (change / view.dt) * (change / view.dt)
-            })
-        }
-        Reward::Action => Box::new(|view, out| {
-            out.fill(0.0);
-            for row in 0..view.memory.action.num_rows() {
-                add_squares(out, view.memory.action.row(row));
+impl Pays {
+    /// Resolves the names of a term; `commands` and `sums` are the first rows of the commands and of the sums of raw
+    /// rewards.
+    pub fn bind(
+        binder: &Binder<'_>,
+        term: &Reward,
+        path: &str,
+        actions: &ActionMap,
+        commands: usize,
+        sums: usize,
+    ) -> Result<Self> {
+        let at = |key: &str| format!("{path}.{key}");
+        let rows = &binder.rows;
+        let base = binder.base();
+        let positions = |joints: Vec<ScalarJoint>| -> Vec<(usize, f64)> {
+            joints.iter().map(|joint| (rows.qpos + joint.q, f64::from(joint.default))).collect()
+        };
+        let contact_forces = |bodies: Vec<usize>| -> Vec<usize> {
+            bodies.iter().map(|body| binder.body_rows(*body).contact_force).collect()
+        };
+        let velocity = |name: &str| {
+            Ok::<_, keiko_model::Error>(commands + 3 * binder.velocity_command(name, &at("command"))?)
+        };
+        let point = |name: &str| {
+            Ok::<_, keiko_model::Error>(commands + 3 * binder.point_command(name, &at("command"))?)
+        };
+        let num_actions = actions.names().len();
+        Ok(match term {
+            Reward::Alive => Self::Alive,
+            Reward::Termination => Self::Termination,
+            Reward::Upright => Self::Upright(base),
+            Reward::ForwardVelocity { limit } => Self::ForwardVelocity { x: base.linear, limit: *limit },
+            Reward::MeanVelocity { body, axis } => {
+                let now = binder.body_rows(binder.body(body.as_deref(), &at("body"))?).position;
+                let axis = DVec3::from(*axis).try_normalize().ok_or_else(|| {
+                    binder.error(ErrorKind::Value, &at("axis"), "the direction has no length")
+                })?;
+                Self::MeanVelocity { now, before: binder.before(now..now + 3), axis: axis.to_array() }
             }
-        }),
-        Reward::ActionRate => each(|view, env| {
-            let pairs = view.memory.action.column(env).zip(view.memory.previous_action.column(env));
-            pairs.map(|(now, before)| (now - before) * (now - before)).sum()
-        }),
-        Reward::Energy => {
-            let joints = binder.actuated_joints();
-            each(move |view, env| {
-                let power = joints.iter().map(|(actuator, joint, gear)| {
-                    (view.state.actuator_force.get(*actuator, env) * gear * view.state.qvel.get(joint.v, env))
-                        .abs()
-                });
-                power.sum()
-            })
-        }
-        Reward::JointLimits { joints, inner } => {
-            let inner = *inner as f32;
-            sum_joints(binder.joints(joints, &at("joints"))?, move |view, joint, env| {
-                let Some([low, high]) = joint.range else { return 0.0 };
-                let (centre, half) = (0.5 * (low + high), 0.5 * (high - low) * inner);
-                ((view.state.qpos.get(joint.q, env) - centre).abs() - half).max(0.0)
-            })
-        }
-        Reward::PoseDeviation { joints } => {
-            sum_joints(binder.joints(joints, &at("joints"))?, |view, joint, env| {
-                let error = view.state.qpos.get(joint.q, env) - joint.default;
-                error * error
-            })
-        }
-        Reward::StandStill { command, joints } => {
-            let command = binder.velocity_command(command, &at("command"))?;
-            sum_joints(binder.joints(joints, &at("joints"))?, move |view, joint, env| {
-                let standing = view.command(command, env).length() < STANDING_SPEED;
-                if standing { (view.state.qpos.get(joint.q, env) - joint.default).abs() } else { 0.0 }
-            })
-        }
-        Reward::FeetAirTime { bodies, threshold, command } => {
-            let bodies = binder.bodies(bodies, &at("bodies"))?;
-            let threshold = *threshold as f32;
-            let command =
-                command.as_ref().map(|name| binder.velocity_command(name, &at("command"))).transpose()?;
-            each(move |view, env| {
-                if command.is_some_and(|command| view.command(command, env).length() < STANDING_SPEED) {
-                    return 0.0;
+            Reward::TrackLinearVelocity { command, sigma } => {
+                Self::TrackLinearVelocity { base, command: velocity(command)?, sigma: *sigma }
+            }
+            Reward::TrackAngularVelocity { command, sigma } => {
+                Self::TrackAngularVelocity { base, command: velocity(command)?, sigma: *sigma }
+            }
+            Reward::VelocityError { command } => Self::VelocityError { base, command: velocity(command)? },
+            Reward::TurningError { command } => Self::TurningError { base, command: velocity(command)? },
+            Reward::LinearVelocityZ => Self::Squares(vec![base.linear + 2]),
+            Reward::AngularVelocityXy => Self::AngularVelocityXy(base),
+            Reward::Orientation => Self::Orientation(base),
+            Reward::BaseHeight { target } => Self::BaseHeight { height: base.position + 2, target: *target },
+            Reward::Torque { actuators } => {
+                let actuators = binder.actuators(actuators, &at("actuators"))?;
+                Self::Squares(actuators.iter().map(|actuator| rows.actuator_force + actuator).collect())
+            }
+            Reward::JointVelocity { joints } => {
+                let joints = binder.joints(joints, &at("joints"))?;
+                Self::Squares(joints.iter().map(|joint| rows.qvel + joint.v).collect())
+            }
+            Reward::JointAcceleration { joints } => {
+                let joints = binder.joints(joints, &at("joints"))?;
+                let speeds = joints.iter().map(|joint| rows.qvel + joint.v);
+                Self::SquaredChange {
+                    rows: speeds.map(|row| (row, binder.before(row..row + 1))).collect(),
+                    factor: 1.0 / control_dt(binder),
                 }
-                let landed =
-                    bodies.iter().map(|body| view.memory.landed.get(*body, env)).filter(|time| *time > 0.0);
-                landed.map(|time| time - threshold).sum()
-            })
-        }
-        Reward::FeetSlip { feet } => sum_frames(binder.frames(feet, &at("feet"))?, |view, foot, env| {
-            let touched = view.contact_force(foot.body, env).length() > TOUCH_FORCE;
-            if touched { view.frame_velocity(foot, env).truncate().length_squared() } else { 0.0 }
-        }),
-        Reward::FeetClearance { feet, target } => {
-            let target = *target as f32;
-            sum_frames(binder.frames(feet, &at("feet"))?, move |view, foot, env| {
-                let error = view.frame_position(foot, env).z - target;
-                error * error * view.frame_velocity(foot, env).truncate().length().sqrt()
-            })
-        }
-        Reward::ContactCost { bodies, clip } => {
-            let (bodies, clip) = (binder.bodies(bodies, &at("bodies"))?, *clip as f32);
-            each(move |view, env| {
-                let force = |body: &usize| vector(&view.state.contact_force, *body, env);
-                bodies
-                    .iter()
-                    .map(|body| {
-                        force(body).clamp(glam::Vec3::splat(-clip), glam::Vec3::splat(clip)).length_squared()
-                    })
-                    .sum()
-            })
-        }
-        Reward::UndesiredContact { bodies, force } => {
-            let (bodies, force) = (binder.bodies(bodies, &at("bodies"))?, *force as f32);
-            each(move |view, env| {
-                bodies.iter().filter(|body| view.contact_force(**body, env).length() > force).count() as f32
-            })
-        }
-        Reward::ReachDistance { command, frame } => {
-            let command = binder.point_command(command, &at("command"))?;
-            let frame = binder.frame(frame.as_deref(), &at("frame"))?;
-            each(move |view, env| view.distance(frame, command, env))
-        }
-        Reward::ReachFine { command, frame, scale, kernel } => {
-            let command = binder.point_command(command, &at("command"))?;
-            let frame = binder.frame(frame.as_deref(), &at("frame"))?;
-            let (scale, kernel) = (*scale as f32, *kernel);
-            each(move |view, env| {
-                let d = view.distance(frame, command, env) / scale;
-                match kernel {
-                    Kernel::Tanh => 1.0 - d.tanh(),
-                    Kernel::Exp => (-d * d).exp(),
+            }
+            Reward::Action => Self::Squares((actions.action..actions.action + num_actions).collect()),
+            Reward::ActionRate => Self::SquaredChange {
+                rows: (0..num_actions).map(|k| (actions.action + k, actions.previous + k)).collect(),
+                factor: 1.0,
+            },
+            Reward::Energy => {
+                let driven = binder.actuated_joints().into_iter();
+                Self::Energy(
+                    driven
+                        .map(|(actuator, joint, gear)| {
+                            (rows.actuator_force + actuator, rows.qvel + joint.v, f64::from(gear))
+                        })
+                        .collect(),
+                )
+            }
+            Reward::JointLimits { joints, inner } => {
+                let joints = binder.joints(joints, &at("joints"))?.into_iter();
+                Self::JointLimits(
+                    joints
+                        .filter_map(|joint| {
+                            let [low, high] = joint.range?.map(f64::from);
+                            Some((rows.qpos + joint.q, 0.5 * (low + high), 0.5 * (high - low) * inner))
+                        })
+                        .collect(),
+                )
+            }
+            Reward::PoseDeviation { joints } => {
+                Self::PoseDeviation(positions(binder.joints(joints, &at("joints"))?))
+            }
+            Reward::StandStill { command, joints } => Self::StandStill {
+                command: velocity(command)?,
+                joints: positions(binder.joints(joints, &at("joints"))?),
+            },
+            Reward::FeetAirTime { bodies, threshold, command } => {
+                let bodies = binder.bodies(bodies, &at("bodies"))?;
+                Self::FeetAirTime {
+                    landed: bodies.iter().map(|body| binder.air_time(*body).landed).collect(),
+                    threshold: *threshold,
+                    command: command.as_deref().map(velocity).transpose()?,
                 }
-            })
+            }
+            Reward::FeetSlip { feet } => Self::FeetSlip(binder.frames(feet, &at("feet"))?),
+            Reward::FeetClearance { feet, target } => {
+                Self::FeetClearance { feet: binder.frames(feet, &at("feet"))?, target: *target }
+            }
+            Reward::ContactCost { bodies, clip } => Self::ContactCost {
+                contact_forces: contact_forces(binder.bodies(bodies, &at("bodies"))?),
+                clip: *clip,
+            },
+            Reward::UndesiredContact { bodies, force } => Self::UndesiredContact {
+                contact_forces: contact_forces(binder.bodies(bodies, &at("bodies"))?),
+                threshold: *force,
+            },
+            Reward::ReachDistance { command, frame } => Self::ReachDistance {
+                point: point(command)?,
+                frame: binder.frame(frame.as_deref(), &at("frame"))?,
+            },
+            Reward::ReachFine { command, frame, scale, kernel } => Self::ReachFine {
+                point: point(command)?,
+                frame: binder.frame(frame.as_deref(), &at("frame"))?,
+                scale: *scale,
+                kernel: *kernel,
+            },
+            Reward::Success => Self::Success(Succeeds::bind(binder, commands, sums)?),
+        })
+    }
+
+    /// Its value, before its weight.
+    #[inline(always)]
+    pub fn value<M: Machine>(&self, m: &M, clock: &Clock) -> M::Num {
+        match self {
+            Self::Alive => m.num(1.0) - m.get(clock.terminated),
+            Self::Termination => m.get(clock.terminated),
+            Self::Upright(base) => -projected_gravity(m, *base).z,
+            Self::ForwardVelocity { x, limit: None } => m.get(*x),
+            Self::ForwardVelocity { x, limit: Some(limit) } => m.num(*limit).min(m.get(*x)),
+            Self::MeanVelocity { now, before, axis } => {
+                let way = m.get3(*now) - m.get3(*before);
+                way.dot(constant(m, *axis)) * m.num(1.0 / clock.dt)
+            }
+            Self::TrackLinearVelocity { base, command, sigma } => {
+                (velocity_error(m, *base, *command) * m.num(-1.0 / sigma)).exp()
+            }
+            Self::TrackAngularVelocity { base, command, sigma } => {
+                (turning_error(m, *base, *command).square() * m.num(-1.0 / sigma)).exp()
+            }
+            Self::VelocityError { base, command } => velocity_error(m, *base, *command).sqrt(),
+            Self::TurningError { base, command } => turning_error(m, *base, *command).abs(),
+            Self::AngularVelocityXy(base) => squared_xy(angular_velocity(m, *base)),
+            Self::Orientation(base) => squared_xy(projected_gravity(m, *base)),
+            Self::BaseHeight { height, target } => (m.get(*height) - m.num(*target)).square(),
+            Self::Squares(rows) => squares(m, rows),
+            Self::SquaredChange { rows, factor } => squared_change(m, rows, *factor),
+            Self::Energy(driven) => energy(m, driven),
+            Self::JointLimits(joints) => beyond_limits(m, joints),
+            Self::PoseDeviation(joints) => pose_deviation(m, joints),
+            Self::StandStill { command, joints } => stand_still(m, *command, joints),
+            Self::FeetAirTime { landed, threshold, command } => {
+                feet_air_time(m, landed, *threshold, *command)
+            }
+            Self::FeetSlip(feet) => feet_slip(m, feet),
+            Self::FeetClearance { feet, target } => feet_clearance(m, feet, *target),
+            Self::ContactCost { contact_forces, clip } => contact_cost(m, contact_forces, *clip),
+            Self::UndesiredContact { contact_forces, threshold } => {
+                num_touched(m, contact_forces, *threshold)
+            }
+            Self::ReachDistance { point, frame } => distance(m, frame, *point),
+            Self::ReachFine { point, frame, scale, kernel } => {
+                reach_fine(distance(m, frame, *point) * m.num(1.0 / scale), *kernel)
+            }
+            Self::Success(None) => m.num(0.0),
+            Self::Success(Some(success)) => flag(m, success.holds(m, clock)),
         }
-        Reward::Success => success_term(success::bind(binder)?),
-        Reward::Termination => each(|view, env| f32::from(view.terminated[env])),
-    })
+    }
 }
 
-fn success_term(holds: Option<Holds>) -> Evaluate {
-    each(move |view, env| f32::from(holds.as_ref().is_some_and(|holds| holds(view, env))))
+/// Time of a control step \[s\].
+fn control_dt(binder: &Binder<'_>) -> f64 {
+    binder.spec.physics.timestep * f64::from(binder.spec.physics.decimation)
 }
 
-/// A term written environment by environment.
-fn each(value: impl Fn(&View<'_>, usize) -> f32 + Send + Sync + 'static) -> Evaluate {
-    Box::new(move |view, out| {
-        for (env, out) in out.iter_mut().enumerate() {
-            *out = value(view, env);
-        }
-    })
+/// Square of the commanded less the actual velocity, x and y in the base frame \[m²/s²\].
+#[inline(always)]
+fn velocity_error<M: Machine>(m: &M, base: Body, command: usize) -> M::Num {
+    squared_xy(m.get3(command) - linear_velocity(m, base))
 }
 
-/// A sum over joints.
-fn sum_joints(
-    joints: Vec<ScalarJoint>,
-    value: impl Fn(&View<'_>, ScalarJoint, usize) -> f32 + Send + Sync + 'static,
-) -> Evaluate {
-    each(move |view, env| joints.iter().map(|joint| value(view, *joint, env)).sum())
+/// Commanded less actual turning speed about the base's z axis \[rad/s\].
+#[inline(always)]
+fn turning_error<M: Machine>(m: &M, base: Body, command: usize) -> M::Num {
+    m.get(command + 2) - angular_velocity(m, base).z
 }
 
-/// A sum over frames.
-fn sum_frames(
-    frames: Vec<Frame>,
-    value: impl Fn(&View<'_>, Frame, usize) -> f32 + Send + Sync + 'static,
-) -> Evaluate {
-    each(move |view, env| frames.iter().map(|frame| value(view, *frame, env)).sum())
+/// Sum of squares of rows.
+#[inline(always)]
+fn squares<M: Machine>(m: &M, rows: &[usize]) -> M::Num {
+    let mut sum = m.num(0.0);
+    for row in rows {
+        let value = m.get(*row);
+        sum = value.mul_add(value, sum);
+    }
+    sum
 }
 
-fn add_squares(out: &mut [f32], row: &[f32]) {
-    for (out, value) in out.iter_mut().zip(row) {
-        *out += value * value;
+/// Sum of squares of what rows have gained, times a factor each.
+#[inline(always)]
+fn squared_change<M: Machine>(m: &M, rows: &[(usize, usize)], factor: f64) -> M::Num {
+    let mut sum = m.num(0.0);
+    for (now, before) in rows {
+        let change = (m.get(*now) - m.get(*before)) * m.num(factor);
+        sum = change.mul_add(change, sum);
+    }
+    sum
+}
+
+/// Sum of the magnitudes of mechanical power \[W\].
+#[inline(always)]
+fn energy<M: Machine>(m: &M, driven: &[(usize, usize, f64)]) -> M::Num {
+    let mut sum = m.num(0.0);
+    for (force, speed, gear) in driven {
+        sum = sum + (m.get(*force) * m.num(*gear) * m.get(*speed)).abs();
+    }
+    sum
+}
+
+/// Sum of what positions are beyond the inner part of their ranges \[rad or m\].
+#[inline(always)]
+fn beyond_limits<M: Machine>(m: &M, joints: &[(usize, f64, f64)]) -> M::Num {
+    let mut sum = m.num(0.0);
+    for (position, centre, half) in joints {
+        let away = (m.get(*position) - m.num(*centre)).abs();
+        sum = sum + (away - m.num(*half)).max(m.num(0.0));
+    }
+    sum
+}
+
+/// Sum of squared distances from the default pose.
+#[inline(always)]
+fn pose_deviation<M: Machine>(m: &M, joints: &[(usize, f64)]) -> M::Num {
+    let mut sum = m.num(0.0);
+    for (position, default) in joints {
+        let error = m.get(*position) - m.num(*default);
+        sum = error.mul_add(error, sum);
+    }
+    sum
+}
+
+/// Sum of distances from the default pose where the command is to stand, else 0.
+#[inline(always)]
+fn stand_still<M: Machine>(m: &M, command: usize, joints: &[(usize, f64)]) -> M::Num {
+    let mut sum = m.num(0.0);
+    for (position, default) in joints {
+        sum = sum + (m.get(*position) - m.num(*default)).abs();
+    }
+    M::Num::select(stands(m, command), sum, m.num(0.0))
+}
+
+/// Whether a velocity command asks to stand.
+#[inline(always)]
+fn stands<M: Machine>(m: &M, command: usize) -> <M::Num as Num>::Mask {
+    m.get3(command).length().lt(m.num(STANDING_SPEED))
+}
+
+/// Sum over the feet that landed of their time in the air beyond a threshold \[s\]; 0 where the command is to stand.
+#[inline(always)]
+fn feet_air_time<M: Machine>(m: &M, landed: &[usize], threshold: f64, command: Option<usize>) -> M::Num {
+    let mut sum = m.num(0.0);
+    for row in landed {
+        let time = m.get(*row);
+        let beyond = time - m.num(threshold);
+        sum = sum + M::Num::select(m.num(0.0).lt(time), beyond, m.num(0.0));
+    }
+    match command {
+        Some(command) => M::Num::select(stands(m, command), m.num(0.0), sum),
+        None => sum,
+    }
+}
+
+/// Sum of squared horizontal speeds of the feet that touch \[m²/s²\].
+#[inline(always)]
+fn feet_slip<M: Machine>(m: &M, feet: &[Frame]) -> M::Num {
+    let mut sum = m.num(0.0);
+    for foot in feet {
+        let speed = squared_xy(frame_velocity(m, foot));
+        let touches = touched(m, foot.body.contact_force, TOUCH_FORCE);
+        sum = sum + M::Num::select(touches, speed, m.num(0.0));
+    }
+    sum
+}
+
+/// Sum over feet of the squared height error, weighted by the root of the horizontal speed.
+#[inline(always)]
+fn feet_clearance<M: Machine>(m: &M, feet: &[Frame], target: f64) -> M::Num {
+    let mut sum = m.num(0.0);
+    for foot in feet {
+        let error = frame_position(m, foot).z - m.num(target);
+        let speed = squared_xy(frame_velocity(m, foot)).sqrt();
+        sum = (error.square()).mul_add(speed.sqrt(), sum);
+    }
+    sum
+}
+
+/// Sum of squares of contact forces, each component clipped \[N²\].
+#[inline(always)]
+fn contact_cost<M: Machine>(m: &M, contact_forces: &[usize], clip: f64) -> M::Num {
+    let (low, high) = (m.num(-clip), m.num(clip));
+    let mut sum = m.num(0.0);
+    for row in contact_forces {
+        let force = m.get3(*row);
+        let clipped = V3::new(force.x.clamp(low, high), force.y.clamp(low, high), force.z.clamp(low, high));
+        sum = sum + clipped.length_squared();
+    }
+    sum
+}
+
+/// How many bodies are touched.
+#[inline(always)]
+fn num_touched<M: Machine>(m: &M, contact_forces: &[usize], threshold: f64) -> M::Num {
+    let mut sum = m.num(0.0);
+    for row in contact_forces {
+        sum = sum + flag(m, touched(m, *row, threshold));
+    }
+    sum
+}
+
+/// 1 at the point and less away from it; `d` is the distance in its scale.
+#[inline(always)]
+fn reach_fine<N: Num>(d: N, kernel: Kernel) -> N {
+    match kernel {
+        // 1 - tanh d, without cancellation.
+        Kernel::Tanh => N::of(2.0) / ((d + d).exp() + N::one()),
+        Kernel::Exp => (-(d * d)).exp(),
     }
 }

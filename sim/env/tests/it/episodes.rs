@@ -110,10 +110,11 @@ fn trace(outputs: &[StepOutput], i: usize) -> Vec<u32> {
 
 #[test]
 fn an_environment_of_a_batch_is_that_environment_alone() {
-    for name in ["cartpole", "walk"] {
-        let mut batch = env(name, &[], &options(5, 11));
+    // More environments than a register holds, so that blocks take turns in the memory of a thread.
+    for name in ["cartpole", "walk", "ant"] {
+        let mut batch = env(name, &[], &options(35, 11));
         let together = roll(&mut batch, 0..60);
-        for i in [0, 3] {
+        for i in [0, 3, 33] {
             let alone = EnvOptions { first_env: i as u32, ..options(1, 11) };
             let mut single = env(name, &[], &alone);
             let outputs: Vec<StepOutput> = (0..60)
@@ -130,7 +131,7 @@ fn an_environment_of_a_batch_is_that_environment_alone() {
 #[test]
 fn threads_change_nothing() {
     let run = |threads| {
-        let mut env = env("ant", &[], &EnvOptions { threads: Some(threads), ..options(6, 4) });
+        let mut env = env("ant", &[], &EnvOptions { threads: Some(threads), ..options(40, 4) });
         roll(&mut env, 0..30)
     };
     assert!(run(1) == run(3));

@@ -1,16 +1,18 @@
 //! The executor: resets, steps, pushes, and the columns of the batch state.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use glam::{DQuat, DVec3};
-use keiko_dynamics::any::{AnyBatch, Width, any_batch};
+use keiko_dynamics::any::{AnyBatch, Width, any_batch_with};
 use keiko_dynamics::batch::Part;
-use keiko_dynamics::plan::{BuildError, Law, Parameters, Plan, StepOptions};
+use keiko_dynamics::block::Block;
+use keiko_dynamics::lane::Lanes;
+use keiko_dynamics::plan::{BuildError, Law, Parameters, Plan, StepOptions, TaskRows};
 use keiko_model::RobotModel;
 use keiko_model::robot::JointKind;
 use rayon::prelude::*;
 
-use super::delay::DelayLine;
 use super::snapshot;
 use crate::executor::{BatchState, EnvParameters, Executor, Fault, FaultCause, SnapshotError, Unsupported};
 use crate::field::Field;
@@ -30,7 +32,8 @@ pub struct LanesExecutor {
     /// Parameters that change nothing, of one environment, and their numbers.
     identity: EnvParameters,
     identity_numbers: Vec<f64>,
-    pub(super) delay: DelayLine,
+    width: Width,
+    task: TaskRows,
     pub(super) steps: Vec<u64>,
     /// The fault row of the last step `[num_envs]`.
     faults: Vec<f32>,
@@ -56,14 +59,29 @@ impl LanesExecutor {
         options: PhysicsOptions,
         width: Width,
     ) -> Result<Self, BuildError> {
-        let step = step_options(&options)?;
-        let core = any_batch(model, num_envs, step, width)?;
+        Self::with_task(model, num_envs, options, width, TaskRows::default())
+    }
+
+    /// The same with rows of a task beside those of the physics.
+    ///
+    /// # Errors
+    /// As [`LanesExecutor::new`].
+    pub fn with_task(
+        model: &RobotModel,
+        num_envs: usize,
+        options: PhysicsOptions,
+        width: Width,
+        task: TaskRows,
+    ) -> Result<Self, BuildError> {
+        let plan = Plan::with_task(model, step_options(&options)?, task)?;
+        let core = any_batch_with(model, num_envs, plan, width);
         Ok(Self {
             identity: EnvParameters::identity(model, 1),
             identity_numbers: core.numbers(model, &Parameters::default()),
             unsupported: notes(model, core.plan()),
             core,
-            delay: DelayLine::new(num_envs),
+            width,
+            task,
             steps: vec![0; num_envs],
             faults: vec![0.0; num_envs],
             model: model.clone(),
@@ -91,52 +109,97 @@ impl LanesExecutor {
         let plan = self.core.plan();
         let numbers = plan.state_len.max(1) + plan.parameters_len + plan.output_len;
         let counters = size_of::<u64>() + size_of::<f32>();
-        numbers * self.core.number_size() + counters + self.delay.memory_per_env()
+        numbers * self.core.number_size() + counters
+    }
+
+    /// The environments.
+    pub fn core(&self) -> &dyn AnyBatch {
+        &*self.core
+    }
+
+    /// The environments, for a pass over them, and what it needs to reset one. It says what it did with
+    /// [`LanesExecutor::set_steps`].
+    pub fn core_mut(&mut self) -> (&mut dyn AnyBatch, Starter<'_>) {
+        (
+            &mut *self.core,
+            Starter { model: &self.model, identity: &self.identity, numbers: &self.identity_numbers },
+        )
+    }
+
+    /// Sets the physics steps of an environment since its reset, after a pass.
+    pub fn set_steps(&mut self, env: usize, steps: u64) {
+        self.steps[env] = steps;
+    }
+
+    /// Control steps that a control may be late.
+    pub(super) fn max_delay(&self) -> usize {
+        self.core.plan().options.max_delay
+    }
+
+    /// The same environments with room for other delays.
+    pub(super) fn with_delay(&self, max_delay: usize) -> Result<Box<dyn AnyBatch>, BuildError> {
+        let step = StepOptions { max_delay, ..step_options(&self.options)? };
+        let plan = Plan::with_task(&self.model, step, self.task)?;
+        let mut core = any_batch_with(&self.model, self.steps.len(), plan, self.width);
+        let rows = |plan: &Plan| {
+            let counts = [
+                (Part::State, plan.state_len),
+                (Part::Parameters, plan.parameters_len),
+                (Part::Output, plan.output_len),
+            ];
+            counts.into_iter().flat_map(|(part, len)| (0..len).map(move |row| (part, row)))
+        };
+        // Late controls and delays lie behind all others, so rows keep their places.
+        let there: Vec<_> = rows(core.plan()).collect();
+        for (part, row) in rows(self.core.plan()).filter(|place| there.contains(place)) {
+            let numbers: Vec<f64> =
+                (0..self.steps.len()).map(|env| self.core.number(part, row, env)).collect();
+            core.restore(part, row, &numbers);
+        }
+        Ok(core)
+    }
+
+    /// Makes room for the delays of the environments with `mask`. A task has said before how late controls may be.
+    fn provide_delay(&mut self, mask: &[bool], parameters: &EnvParameters) {
+        let of_env = |(env, _): (usize, &bool)| {
+            parameters.delay.column(env).filter(|d| d.is_finite()).fold(0.0f32, f32::max)
+        };
+        let marked = mask.iter().enumerate().filter(|(_, marked)| **marked);
+        let needed = marked.map(of_env).fold(0.0, f32::max).min(MAX_DELAY).round() as usize;
+        if needed > self.max_delay()
+            && self.task == TaskRows::default()
+            && let Ok(core) = self.with_delay(needed)
+        {
+            self.take_core(core);
+        }
+    }
+
+    /// Takes what [`LanesExecutor::with_delay`] gave.
+    pub(super) fn take_core(&mut self, core: Box<dyn AnyBatch>) {
+        self.core = core;
+        self.identity_numbers = self.core.numbers(&self.model, &Parameters::default());
     }
 
     /// Puts an environment at its columns; one whose numbers are not finite keeps its state and rests, broken: false.
     fn reset_env(&mut self, env: usize, qpos: &Field, qvel: &Field, parameters: &EnvParameters) -> bool {
         self.steps[env] = 0;
-        self.delay.reset(env, parameters.delay.column(env));
-        let mut q: Vec<f64> = qpos.column(env).map(f64::from).collect();
-        let v: Vec<f64> = qvel.column(env).map(f64::from).collect();
-        let numbers = match is_identity(parameters, env, &self.identity) {
-            true => None,
-            false => {
-                let parameters = engine_parameters(parameters, env, &self.identity);
-                Some(self.core.numbers(&self.model, &parameters))
+        let start = Start::gather(env, qpos, qvel, parameters, &self.identity);
+        let numbers = |factors: &Parameters| self.core.numbers(&self.model, factors);
+        match start.prepare(&self.model, &self.identity, &self.identity_numbers, numbers) {
+            Some(ready) => {
+                self.core.reset(env, &ready.numbers, &ready.qpos, &ready.qvel);
+                true
             }
-        };
-        let numbers = numbers.as_ref().unwrap_or(&self.identity_numbers);
-        let finite = q.iter().chain(&v).chain(numbers).all(|x| x.is_finite())
-            && parameters.delay.column(env).all(f32::is_finite);
-        if !finite {
-            self.core.set_fault(env, fault_number(FaultCause::NonFinite));
-            return false;
+            None => {
+                self.core.set_fault(env, fault_number(FaultCause::NonFinite));
+                false
+            }
         }
-        normalize(&self.model, &mut q);
-        self.core.reset(env, numbers, &q, &v);
-        true
     }
 
     /// Copies rows into the batch state: of all environments, or of those with `mask`.
     fn publish(&self, mask: Option<&[bool]>, state: &mut BatchState) {
-        let plan = self.core.plan();
-        let first = plan.fault;
-        let fields: [(&mut Field, Part, usize); 9] = [
-            (&mut state.qpos, Part::State, plan.qpos),
-            (&mut state.qvel, Part::State, plan.qvel),
-            (&mut state.body_position, Part::Output, plan.body_position - first),
-            (&mut state.body_rotation, Part::Output, plan.body_rotation - first),
-            (&mut state.body_linear_velocity, Part::Output, plan.body_linear - first),
-            (&mut state.body_angular_velocity, Part::Output, plan.body_angular - first),
-            (&mut state.actuator_force, Part::Output, plan.actuator_force - first),
-            (&mut state.contact_force, Part::Output, plan.contact_force - first),
-            (&mut state.sensors, Part::Output, plan.sensed - first),
-        ];
-        for (field, part, row) in fields {
-            copy_rows(&*self.core, part, row, mask, field);
-        }
+        publish(&*self.core, mask, state);
     }
 
     /// Faults after a step, and the count of steps of all others.
@@ -150,6 +213,106 @@ impl LanesExecutor {
             }
         }
         faults
+    }
+}
+
+/// Copies the rows of the physics into the batch state: of all environments, or of those with `mask`.
+pub fn publish(core: &dyn AnyBatch, mask: Option<&[bool]>, state: &mut BatchState) {
+    let plan = core.plan();
+    let first = plan.fault;
+    let fields: [(&mut Field, Part, usize); 9] = [
+        (&mut state.qpos, Part::State, plan.qpos),
+        (&mut state.qvel, Part::State, plan.qvel),
+        (&mut state.body_position, Part::Output, plan.body_position - first),
+        (&mut state.body_rotation, Part::Output, plan.body_rotation - first),
+        (&mut state.body_linear_velocity, Part::Output, plan.body_linear - first),
+        (&mut state.body_angular_velocity, Part::Output, plan.body_angular - first),
+        (&mut state.actuator_force, Part::Output, plan.actuator_force - first),
+        (&mut state.contact_force, Part::Output, plan.contact_force - first),
+        (&mut state.sensors, Part::Output, plan.sensed - first),
+    ];
+    for (field, part, row) in fields {
+        copy_rows(core, part, row, mask, field);
+    }
+}
+
+/// The most control steps that a control may be late.
+const MAX_DELAY: f32 = 1000.0;
+
+/// Where an environment begins, and under which parameters.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// Positions `[nq]`.
+    pub qpos: Vec<f64>,
+    /// Velocities `[nv]`.
+    pub qvel: Vec<f64>,
+    /// Parameters, in one column.
+    pub parameters: EnvParameters,
+}
+
+/// What the engine reads when an environment begins.
+struct Ready<'a> {
+    numbers: Cow<'a, [f64]>,
+    qpos: Vec<f64>,
+    qvel: Vec<f64>,
+}
+
+impl Start {
+    /// From the columns of an environment.
+    fn gather(
+        env: usize,
+        qpos: &Field,
+        qvel: &Field,
+        parameters: &EnvParameters,
+        identity: &EnvParameters,
+    ) -> Self {
+        let mut one = identity.clone();
+        one.set_column(0, parameters, env);
+        Self {
+            qpos: qpos.column(env).map(f64::from).collect(),
+            qvel: qvel.column(env).map(f64::from).collect(),
+            parameters: one,
+        }
+    }
+
+    /// Numbers for the engine; none where they are not finite.
+    fn prepare<'a>(
+        &self,
+        model: &RobotModel,
+        identity: &EnvParameters,
+        identity_numbers: &'a [f64],
+        numbers: impl FnOnce(&Parameters) -> Vec<f64>,
+    ) -> Option<Ready<'a>> {
+        let numbers = match is_identity(&self.parameters, 0, identity) {
+            true => Cow::Borrowed(identity_numbers),
+            false => Cow::Owned(numbers(&engine_parameters(&self.parameters, 0, identity))),
+        };
+        let finite = self.qpos.iter().chain(&self.qvel).chain(&*numbers).all(|x| x.is_finite())
+            && self.parameters.delay.column(0).all(f32::is_finite);
+        let mut qpos = self.qpos.clone();
+        normalize(model, &mut qpos);
+        finite.then(|| Ready { numbers, qpos, qvel: self.qvel.clone() })
+    }
+}
+
+/// Resets environments in the middle of a pass.
+#[derive(Clone, Copy)]
+pub struct Starter<'a> {
+    model: &'a RobotModel,
+    /// Parameters that change nothing, and their numbers.
+    identity: &'a EnvParameters,
+    numbers: &'a [f64],
+}
+
+impl Starter<'_> {
+    /// Puts an environment of a block at its start; one whose numbers are not finite keeps its state and rests, broken.
+    pub fn start<L: Lanes>(&self, block: &mut Block<'_, L>, env: usize, start: &Start) {
+        let (plan, links) = (block.plan, block.links);
+        let numbers = |factors: &Parameters| factors.numbers(plan, self.model, links);
+        match start.prepare(self.model, self.identity, self.numbers, numbers) {
+            Some(ready) => block.reset(env, &ready.numbers, &ready.qpos, &ready.qvel),
+            None => block.set(plan.fault, env, fault_number(FaultCause::NonFinite)),
+        }
     }
 }
 
@@ -196,6 +359,7 @@ fn step_options(options: &PhysicsOptions) -> Result<StepOptions, BuildError> {
         sweeps: options.sweeps,
         law,
         max_velocity: f64::from(options.max_velocity),
+        max_delay: options.max_delay,
         ..StepOptions::default()
     })
 }
@@ -224,11 +388,12 @@ fn engine_parameters(p: &EnvParameters, env: usize, identity: &EnvParameters) ->
         stiffness_scale: column(&p.stiffness_scale),
         damping_scale: column(&p.damping_scale),
         strength_scale: column(&p.strength_scale),
+        delay: p.delay.column(env).map(|d| f64::from(d.clamp(0.0, MAX_DELAY).round())).collect(),
     }
 }
 
-/// Moment and force on each body of an environment, from rows of force and torque.
-fn wrenches(wrench: &Field, env: usize) -> Vec<[DVec3; 2]> {
+/// Moment and force on each body of an environment, from rows of force and torque `[6 nb]`.
+pub fn wrenches(wrench: &Field, env: usize) -> Vec<[DVec3; 2]> {
     let rows: Vec<f64> = wrench.column(env).map(f64::from).collect();
     rows.chunks_exact(6).map(|w| [DVec3::from_slice(&w[3..]), DVec3::from_slice(&w[..3])]).collect()
 }
@@ -292,6 +457,7 @@ impl Executor for LanesExecutor {
         parameters: &EnvParameters,
         state: &mut BatchState,
     ) {
+        self.provide_delay(mask, parameters);
         let mut started = mask.to_vec();
         for (env, started) in started.iter_mut().enumerate().filter(|(_, marked)| **marked) {
             *started = self.reset_env(env, qpos, qvel, parameters);
@@ -312,7 +478,7 @@ impl Executor for LanesExecutor {
                 self.core.set_fault(at % ctrl.num_envs(), fault_number(FaultCause::NonFinite));
             }
         }
-        self.core.step(self.delay.hear(control));
+        self.core.step(control);
         let faults = self.judge();
         self.publish(None, state);
         state.steps.copy_from_slice(&self.steps);
@@ -347,6 +513,14 @@ impl Executor for LanesExecutor {
                 self.core.set_fault(env, fault_number(FaultCause::NonFinite));
             }
         }
+    }
+
+    fn as_lanes(&mut self) -> Option<&mut LanesExecutor> {
+        Some(self)
+    }
+
+    fn lanes(&self) -> Option<&LanesExecutor> {
+        Some(self)
     }
 
     fn save(&self) -> Vec<u8> {

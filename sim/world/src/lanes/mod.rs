@@ -3,9 +3,8 @@
 //! The engine is `keiko_dynamics`. Here is what an executor adds: the width of this processor, parameters and delays of
 //! each environment, faults, snapshots, and the columns of the batch state.
 
-mod delay;
 mod executor;
 mod snapshot;
 
-pub use executor::LanesExecutor;
+pub use executor::{LanesExecutor, Start, Starter, publish, wrenches};
 pub use keiko_dynamics::any::Width;

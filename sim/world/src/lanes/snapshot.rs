@@ -2,34 +2,37 @@
 //!
 //! Numbers are kept as rows over all environments, so a snapshot does not know how wide the registers were.
 
+use keiko_dynamics::any::AnyBatch;
 use keiko_dynamics::batch::Part;
 use serde::{Deserialize, Serialize};
 
-use super::delay::DelayLine;
 use super::executor::LanesExecutor;
 use crate::executor::SnapshotError;
 
 const MAGIC: &[u8; 8] = b"keikolan";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const HEADER: usize = 8 + 4 + 8 + 4;
+/// No snapshot has later controls.
+const MAX_DELAY: usize = 1000;
 
 #[derive(Serialize, Deserialize)]
 struct Record {
     /// Environments, bytes of a number, rows of the three parts, checksum of the engine's tables.
     sizes: [u64; 6],
     steps: Vec<u64>,
-    delay: DelayLine,
+    /// Control steps that a control may be late.
+    max_delay: usize,
     /// Rows of the state, the parameters and the output, little endian.
     numbers: Vec<u8>,
 }
 
 /// What must agree: the rows mean the same only in the same plan.
-fn sizes(executor: &LanesExecutor) -> [u64; 6] {
-    let plan = executor.core.plan();
+fn sizes(core: &dyn AnyBatch, num_envs: usize) -> [u64; 6] {
+    let plan = core.plan();
     let tables = plan.ints.iter().fold(0, |crc, int| crc32c::crc32c_append(crc, &int.to_le_bytes()));
     [
-        executor.steps.len() as u64,
-        executor.core.number_size() as u64,
+        num_envs as u64,
+        core.number_size() as u64,
         plan.state_len as u64,
         plan.parameters_len as u64,
         plan.output_len as u64,
@@ -37,8 +40,8 @@ fn sizes(executor: &LanesExecutor) -> [u64; 6] {
     ]
 }
 
-fn parts(executor: &LanesExecutor) -> impl Iterator<Item = (Part, usize)> + use<> {
-    let plan = executor.core.plan();
+fn parts(core: &dyn AnyBatch) -> impl Iterator<Item = (Part, usize)> + use<> {
+    let plan = core.plan();
     let counts = [
         (Part::State, plan.state_len),
         (Part::Parameters, plan.parameters_len),
@@ -52,7 +55,7 @@ pub(super) fn save(executor: &LanesExecutor) -> Vec<u8> {
     let core = &*executor.core;
     let single = core.number_size() == size_of::<f32>();
     let mut numbers = Vec::new();
-    for (part, row) in parts(executor) {
+    for (part, row) in parts(core) {
         for env in 0..executor.steps.len() {
             let number = core.number(part, row, env);
             match single {
@@ -62,9 +65,9 @@ pub(super) fn save(executor: &LanesExecutor) -> Vec<u8> {
         }
     }
     let record = Record {
-        sizes: sizes(executor),
+        sizes: sizes(core, executor.steps.len()),
         steps: executor.steps.clone(),
-        delay: executor.delay.clone(),
+        max_delay: executor.max_delay(),
         numbers,
     };
     let body = postcard::to_stdvec(&record).unwrap_or_default();
@@ -82,7 +85,14 @@ pub(super) fn load(executor: &mut LanesExecutor, bytes: &[u8]) -> Result<(), Sna
     let body = checked_body(bytes)?;
     let record: Record =
         postcard::from_bytes(body).map_err(|error| refuse(format!("the data do not decode: {error}")))?;
-    let expected = sizes(executor);
+    let num_envs = executor.steps.len();
+    let other_delay = record.max_delay != executor.max_delay() && record.max_delay <= MAX_DELAY;
+    let mut room = match other_delay {
+        true => Some(executor.with_delay(record.max_delay).map_err(|error| refuse(error.to_string()))?),
+        false => None,
+    };
+    let core = room.as_mut().unwrap_or(&mut executor.core);
+    let expected = sizes(&**core, num_envs);
     if record.sizes[0] != expected[0] {
         return Err(refuse(format!("it holds {} environments, expected {}", record.sizes[0], expected[0])));
     }
@@ -92,23 +102,22 @@ pub(super) fn load(executor: &mut LanesExecutor, bytes: &[u8]) -> Result<(), Sna
             record.sizes
         )));
     }
-    let num_envs = executor.steps.len();
-    let size = executor.core.number_size();
-    let rows = parts(executor).count();
-    let whole = record.numbers.len() == rows * num_envs * size
-        && record.steps.len() == num_envs
-        && record.delay.fits(executor.model.actuators.len(), num_envs);
+    let size = core.number_size();
+    let rows = parts(&**core).count();
+    let whole = record.numbers.len() == rows * num_envs * size && record.steps.len() == num_envs;
     if !whole {
         return Err(refuse("a row has another length".to_owned()));
     }
-    let places: Vec<_> = parts(executor).collect();
+    let places: Vec<_> = parts(&**core).collect();
     for ((part, row), bytes) in places.into_iter().zip(record.numbers.chunks_exact((num_envs * size).max(1)))
     {
         let row_numbers: Vec<f64> = bytes.chunks_exact(size).map(number).collect();
-        executor.core.restore(part, row, &row_numbers);
+        core.restore(part, row, &row_numbers);
+    }
+    if let Some(core) = room {
+        executor.take_core(core);
     }
     executor.steps = record.steps;
-    executor.delay = record.delay;
     Ok(())
 }
 
