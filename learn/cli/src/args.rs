@@ -504,6 +504,8 @@ pub struct Verify {
 pub enum VerifyWhat {
     /// The physics truth card: scenes with closed-form answers, value beside demand.
     Physics(VerifyPhysics),
+    /// The batched engine beside rapier: single steps, and what comes to rest.
+    Rapier(VerifyRapier),
     /// The same again gives the same bits.
     Determinism(VerifyBits),
     /// An environment alone has the bits of itself in a batch of 1000, whatever its neighbours do.
@@ -527,6 +529,13 @@ pub struct VerifyPhysics {
     /// Only one part of the card: contact, joints, spin, impact, stack, robot.
     #[arg(long)]
     pub group: Option<String>,
+}
+
+/// `keiko verify rapier`.
+#[derive(Args, Clone, Debug)]
+pub struct VerifyRapier {
+    /// Rows, e.g. `R2`; all of them by default.
+    pub rows: Vec<String>,
 }
 
 /// `keiko verify determinism`, `batch`, `threads` and `reset`.

@@ -43,6 +43,7 @@ pub fn run(cli: &Cli) -> CommandResult {
         Command::Import(args) => import::run(args, &mut output),
         Command::Verify(args) => match &args.what {
             VerifyWhat::Physics(args) => verify::run(args, &mut output),
+            VerifyWhat::Rapier(args) => verify::run_beside_rapier(args, &mut output),
             VerifyWhat::Determinism(args) => verify_bits::run(Claim::Determinism, args, &mut output),
             VerifyWhat::Batch(args) => verify_bits::run(Claim::Batch, args, &mut output),
             VerifyWhat::Threads(args) => verify_bits::run(Claim::Threads, args, &mut output),

@@ -1,19 +1,28 @@
-//! `keiko verify physics`: known answers, with the value that came out beside the demand.
+//! `keiko verify physics` and `keiko verify rapier`: known answers, and another engine's, with the value that came out
+//! beside the demand.
 
 use anyhow::anyhow;
 use keiko_model::error::nearest_name;
-use keiko_world::verify::{Bound, CHECKS, Check, CheckError, ENGINES, PEERS, Row, engine, peer, reason};
+use keiko_world::verify::{
+    AGREEMENT, Bound, CHECKS, Check, CheckError, ENGINES, PEERS, Row, engine, peer, reason,
+};
 use rayon::prelude::*;
 use serde_json::json;
 
-use crate::args::VerifyPhysics;
+use crate::args::{VerifyPhysics, VerifyRapier};
 use crate::exit::{Code, CommandResult, OrExit};
 use crate::output::Output;
 
 /// Runs the command.
 pub fn run(args: &VerifyPhysics, output: &mut Output) -> CommandResult {
-    let checks = select(&args.rows, args.group.as_deref()).or_exit(Code::Usage)?;
+    let checks = select(CHECKS, &args.rows, args.group.as_deref()).or_exit(Code::Usage)?;
     card(&args.physics, &checks, output)
+}
+
+/// Runs `keiko verify rapier`.
+pub fn run_beside_rapier(args: &VerifyRapier, output: &mut Output) -> CommandResult {
+    let checks = select(AGREEMENT, &args.rows, None).or_exit(Code::Usage)?;
+    card("lanes", &checks, output)
 }
 
 /// Runs checks on an engine and prints the card, then what it misses. [`Code::Failed`] if it misses anything.
@@ -105,9 +114,13 @@ fn broken(check: &Check, error: &CheckError) -> serde_json::Value {
 }
 
 /// The checks that were named, in the card's order.
-fn select(rows: &[String], group: Option<&str>) -> anyhow::Result<Vec<&'static Check>> {
-    let ids = || CHECKS.iter().map(|check| check.id);
-    let groups = || CHECKS.iter().map(|check| check.group);
+fn select(
+    all: &'static [Check],
+    rows: &[String],
+    group: Option<&str>,
+) -> anyhow::Result<Vec<&'static Check>> {
+    let ids = || all.iter().map(|check| check.id);
+    let groups = || all.iter().map(|check| check.group);
     for row in rows {
         known("row", row, ids().collect())?;
     }
@@ -118,7 +131,7 @@ fn select(rows: &[String], group: Option<&str>) -> anyhow::Result<Vec<&'static C
         (rows.is_empty() || rows.iter().any(|row| row == check.id))
             && group.is_none_or(|group| group == check.group)
     };
-    Ok(CHECKS.iter().filter(wanted).collect())
+    Ok(all.iter().filter(wanted).collect())
 }
 
 /// Refuses a name that is not among those allowed.

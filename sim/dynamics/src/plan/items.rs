@@ -82,7 +82,7 @@ pub mod item {
     /// One row whose bound is a share of the impulse of the contact before.
     pub const TORSION: usize = 3;
 
-    /// Working numbers of a constraint: target speeds.
+    /// Working numbers of a constraint: target speeds, with the speeds at the start of the substep.
     pub const D_BIAS: usize = 0;
     /// Target speeds of the relaxing sweeps.
     pub const D_RELAX: usize = 3;

@@ -123,6 +123,10 @@ pub struct Plan {
     pub qpos: usize,
     /// State: qvel.
     pub qvel: usize,
+    /// State: what the rounding of the positions of free joints left over `[3 free joints]` \[m\].
+    pub remainder: usize,
+    /// What the last substep added to qvel `[nv]`; state where [`Plan::centred`], else work.
+    pub gain: usize,
     /// State: filtered controls.
     pub activation: usize,
     /// State: impulses of constraints.
@@ -212,13 +216,17 @@ pub struct Plan {
     pub inverse: usize,
     /// Work: generalised force `[nv]`.
     pub tau: usize,
+    /// Work: force that the motion itself takes `[nv]`, where [`Plan::centred`].
+    pub bias: usize,
     /// Work: summed actuator force on each degree of freedom `[nv]`.
     pub drive: usize,
     /// Work: its stiffness `[nv]`.
     pub drive_stiffness: usize,
     /// Work: its damping `[nv]`.
     pub drive_damping: usize,
-    /// Work: white velocity `[nv]`.
+    /// Work: qvel in the middle of the substep `[nv]`; [`Plan::qvel`] itself unless [`Plan::centred`].
+    pub middle: usize,
+    /// Work: white change of the velocity `[nv]`.
     pub white: usize,
     /// Work: white velocity at the start of the substep `[nv]`.
     pub white_before: usize,
@@ -267,6 +275,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// See [`StepOptions::centred`].
+    pub fn centred(&self) -> bool {
+        self.options.centred()
+    }
+
     /// Lays out a model.
     ///
     /// # Errors
@@ -329,6 +342,10 @@ impl Plan {
         let (actuators, tendons, filters) = actuators::add(&mut tables, model, &links, options.substep());
         let qpos = state.take(model.num_qpos());
         let qvel = state.take(nv);
+        let free = model.joints.iter().filter(|joint| joint.kind == JointKind::Free).count();
+        let remainder = state.take(3 * free);
+        let centred = options.centred();
+        let gain = if centred { state.take(nv) } else { 0 };
         let activation = state.take(filters);
         let impulses = state.0;
         let contacts = contacts::add(&mut tables, &mut rows, &mut state, model, &links, &options)?;
@@ -376,6 +393,8 @@ impl Plan {
             num_bodies: model.bodies.len(),
             qpos,
             qvel,
+            remainder,
+            gain,
             activation,
             impulses,
             physics_state_len,
@@ -418,9 +437,11 @@ impl Plan {
             mass_len,
             inverse: memory.take(nv),
             tau: memory.take(nv),
+            bias: memory.take(if centred { nv } else { 0 }),
             drive: memory.take(nv),
             drive_stiffness: memory.take(nv),
             drive_damping: memory.take(nv),
+            middle: if centred { memory.take(nv) } else { qvel },
             white: memory.take(nv),
             white_before: memory.take(nv),
             dense: memory.take(3 * nv),
@@ -450,6 +471,9 @@ impl Plan {
             0 => (plan.control, nu),
             len => (memory.take(len), len),
         };
+        if !centred {
+            plan.gain = memory.take(nv);
+        }
         plan.touch = memory.take(plan.touch_len);
         plan.remembered = memory.take(3 * plan.num_accelerometers);
         plan.wrench = memory.take(6 * plan.num_wrenches);

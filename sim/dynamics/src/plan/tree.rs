@@ -40,6 +40,8 @@ pub mod joint {
     pub const DOF: usize = 2;
     /// Integer: whether the anchor is not the link's origin.
     pub const ANCHORED: usize = 3;
+    /// Integer: what is left of a free joint's position, from [`Plan::remainder`](super::Plan::remainder) on.
+    pub const REMAINDER: usize = 4;
     /// Number: axis in the link's frame, 3.
     pub const AXIS: usize = 0;
     /// Number: anchor in the link's frame, 3.
@@ -92,7 +94,13 @@ pub const UNLIMITED: f64 = 1e30;
 
 /// Links, joints, degrees of freedom, and numbers of the packed mass matrix.
 pub(super) fn add(tables: &mut Tables, model: &RobotModel, links: &Links) -> (Table, Table, Table, usize) {
-    let joints = tables.add(&model.joints.iter().map(joint_record).collect::<Vec<_>>());
+    let mut free = 0;
+    let records = model.joints.iter().map(|joint| {
+        let remainder = 3 * free;
+        free += usize::from(joint.kind == JointKind::Free);
+        joint_record(joint, remainder)
+    });
+    let joints = tables.add(&records.collect::<Vec<_>>());
     let table = tables.add(&link_records(model, links));
     let (dofs, mass_len) = add_dofs(tables, model, links);
     (table, joints, dofs, mass_len)
@@ -130,7 +138,7 @@ fn compensation(model: &RobotModel, links: &Links) -> Vec<(f64, glam::DVec3)> {
     out
 }
 
-fn joint_record(joint: &Joint) -> ([usize; 4], [f64; 8]) {
+fn joint_record(joint: &Joint, remainder: usize) -> ([usize; 5], [f64; 8]) {
     let axis = joint.axis.to_array();
     let principal = (0..3).find(|&k| (axis[k].abs() - 1.0).abs() < 1e-12);
     let (kind, sign) = match (joint.kind, principal) {
@@ -143,7 +151,7 @@ fn joint_record(joint: &Joint) -> ([usize; 4], [f64; 8]) {
     let anchored = usize::from(joint.anchor != glam::DVec3::ZERO);
     let a = joint.anchor;
     (
-        [kind, joint.qpos_index, joint.dof_index, anchored],
+        [kind, joint.qpos_index, joint.dof_index, anchored, remainder],
         [axis[0], axis[1], axis[2], a.x, a.y, a.z, joint.reference, sign],
     )
 }

@@ -1,11 +1,11 @@
 //! Forces of actuators, springs and dampers.
 //!
 //! Forces that pull a joint back are taken at the end of the substep: their stiffness and damping go into the mass
-//! matrix (backward Euler), unless a limit on the force holds. Tendons and sites act with the force of the start.
+//! matrix (backward Euler; under MuJoCo's law damping alone), unless a limit on the force holds. Tendons and sites act with the force of the start.
 
 use crate::lane::{Num, Phase};
 use crate::machine::{Machine, Var};
-use crate::plan::{Plan, actuator, dof, tendon};
+use crate::plan::{Law, Plan, actuator, dof, tendon};
 use crate::space::{Spatial, V3};
 
 use super::springs::turn_back;
@@ -189,6 +189,16 @@ fn push_site<M: Machine>(plan: &Plan, m: &mut M, a: M::Int, l: M::Int, force: M:
     m.set(last + plan.tau, m.get(last + plan.tau) + m.get6(last * 6 + plan.motion).dot(wrench));
 }
 
+/// What a spring adds to the damping when it is taken at the end of the substep. MuJoCo's `implicitfast` takes springs at
+/// the start.
+#[inline(always)]
+pub(super) fn spring_share<M: Machine>(plan: &Plan, m: &M, stiffness: M::Num) -> M::Num {
+    match plan.options.law {
+        Law::Soft { .. } => stiffness * m.num(plan.options.substep()),
+        Law::Mujoco => m.num(0.0),
+    }
+}
+
 /// Everything that acts along one degree of freedom.
 #[inline(always)]
 fn gather<M: Machine>(plan: &Plan, m: &mut M, d: M::Int) {
@@ -208,7 +218,7 @@ fn gather<M: Machine>(plan: &Plan, m: &mut M, d: M::Int) {
     let stretch = m.get(m.int(plan.dofs.int(d, dof::QPOS)) + plan.qpos)
         - m.real(plan.dofs.real(d, dof::SPRING_REFERENCE));
     let passive = damper.mul_add(speed, spring * stretch);
-    let ahead = stiffness * h;
+    let ahead = spring_share(plan, m, stiffness);
     let tau = m.get(d + plan.tau) + drive - passive - ahead * speed;
     m.set(d + plan.tau, tau);
     let diagonal =

@@ -2,23 +2,67 @@
 //!
 //! Featherstone, Rigid Body Dynamics Algorithms (2008), tables 5.1 and 6.2, with all vectors in world axes.
 
-use crate::lane::Phase;
+use crate::lane::{Num, Phase};
 use crate::machine::Machine;
 use crate::plan::{Plan, dof, joint, link};
 use crate::space::{Inertia, Spatial, V3};
 
+use super::factor::{gain, push};
+
 /// From the root outwards: velocity, the acceleration that is there without any joint's, the force that this takes, and
-/// the inertia of each link.
+/// the inertia of each link. The velocity is the one in the middle of the substep: see [`Plan::centred`].
 pub struct Outward;
 
 impl Phase for Outward {
     #[inline(always)]
     fn run<M: Machine>(plan: &Plan, m: &mut M) {
         start(plan, m);
-        for l in m.range(1, plan.links.len) {
-            carry_on(plan, m, l);
-            weigh(plan, m, l);
+        if plan.centred() {
+            for d in m.range(0, plan.dofs.len) {
+                let middle = m.get(d + plan.gain).mul_add(m.num(0.5), m.get(d + plan.qvel));
+                m.set(d + plan.middle, middle);
+            }
         }
+        outward(plan, m);
+    }
+}
+
+#[inline(always)]
+fn outward<M: Machine>(plan: &Plan, m: &mut M) {
+    for l in m.range(1, plan.links.len) {
+        carry_on(plan, m, l, plan.middle);
+        weigh(plan, m, l);
+    }
+}
+
+/// Takes the velocity products again, now that it is known what the substep adds to the velocity: see [`Plan::centred`].
+pub struct Correct;
+
+impl Phase for Correct {
+    #[inline(always)]
+    fn run<M: Machine>(plan: &Plan, m: &mut M) {
+        gain(plan, m);
+        for d in m.range(0, plan.dofs.len) {
+            let middle = m.get(d + plan.gain).mul_add(m.num(0.5), m.get(d + plan.qvel));
+            m.set(d + plan.middle, middle);
+        }
+        start(plan, m);
+        outward(plan, m);
+        for l in m.range_down(1, plan.links.len) {
+            let force = m.get6(l * 6 + plan.force);
+            let (dofs, end) =
+                (m.int(plan.links.int(l, link::DOFS)), m.int(plan.links.int(l, link::DOFS_END)));
+            for d in m.range(dofs, end) {
+                let motion = m.get6(d * 6 + plan.motion);
+                m.set(d + plan.tau, m.get(d + plan.bias) - motion.dot(force));
+            }
+            let parent = m.int(plan.links.int(l, link::PARENT));
+            if let Some(_then) = m.when(m.less(0.into(), parent)) {
+                let below = m.get6(parent * 6 + plan.force);
+                m.set6(parent * 6 + plan.force, below + force);
+            }
+        }
+        push(plan, m);
     }
 }
 
@@ -30,7 +74,7 @@ impl Phase for Velocities {
     fn run<M: Machine>(plan: &Plan, m: &mut M) {
         start(plan, m);
         for l in m.range(1, plan.links.len) {
-            carry_on(plan, m, l);
+            carry_on(plan, m, l, plan.qvel);
         }
     }
 }
@@ -43,8 +87,9 @@ fn start<M: Machine>(plan: &Plan, m: &mut M) {
     m.set6(plan.acceleration, Spatial { angular: V3::zero(), linear: -gravity });
 }
 
+/// The velocity of a link from the speeds of its joints, which stand in memory from `speeds` on.
 #[inline(always)]
-fn carry_on<M: Machine>(plan: &Plan, m: &mut M, l: M::Int) {
+fn carry_on<M: Machine>(plan: &Plan, m: &mut M, l: M::Int, speeds: usize) {
     let parent = m.int(plan.links.int(l, link::PARENT));
     let (velocity, acceleration) =
         (m.get6(parent * 6 + plan.velocity), m.get6(parent * 6 + plan.acceleration));
@@ -52,28 +97,28 @@ fn carry_on<M: Machine>(plan: &Plan, m: &mut M, l: M::Int) {
     m.set6(l * 6 + plan.acceleration, acceleration);
     let (joints, end) = (m.int(plan.links.int(l, link::JOINTS)), m.int(plan.links.int(l, link::JOINTS_END)));
     for j in m.range(joints, end) {
-        move_with_joint(plan, m, l, j);
+        move_with_joint(plan, m, l, j, speeds);
     }
 }
 
 #[inline(always)]
-fn move_with_joint<M: Machine>(plan: &Plan, m: &mut M, l: M::Int, j: M::Int) {
+fn move_with_joint<M: Machine>(plan: &Plan, m: &mut M, l: M::Int, j: M::Int, speeds: usize) {
     let kind = m.int(plan.joints.int(j, joint::KIND));
     let d = m.int(plan.joints.int(j, joint::DOF));
     let velocity = m.get6(l * 6 + plan.velocity);
     let acceleration = m.get6(l * 6 + plan.acceleration);
     if let Some(_then) = m.when(m.equal(kind, joint::FREE)) {
         // Translations are along axes that stand still; rotations about axes that travel with them.
-        let linear = m.get3(d + plan.qvel);
+        let linear = m.get3(d + speeds);
         let velocity = Spatial { angular: velocity.angular, linear: velocity.linear + linear };
-        turn_about_three(plan, m, l, d + 3, velocity, acceleration);
+        turn_about_three(plan, m, l, d + 3, speeds, velocity, acceleration);
     }
     if let Some(_then) = m.when(m.equal(kind, joint::BALL)) {
-        turn_about_three(plan, m, l, d, velocity, acceleration);
+        turn_about_three(plan, m, l, d, speeds, velocity, acceleration);
     }
     if let Some(_then) = m.when(m.less(joint::BALL.into(), kind)) {
         let motion = m.get6(d * 6 + plan.motion);
-        let speed = m.get(d + plan.qvel);
+        let speed = m.get(d + speeds);
         m.set6(l * 6 + plan.acceleration, velocity.cross_motion(motion).mul_add(speed, acceleration));
         m.set6(l * 6 + plan.velocity, motion.mul_add(speed, velocity));
     }
@@ -86,12 +131,13 @@ fn turn_about_three<M: Machine>(
     m: &mut M,
     l: M::Int,
     d: M::Int,
+    speeds: usize,
     velocity: Spatial<M::Num>,
     acceleration: Spatial<M::Num>,
 ) {
     let mut own = Spatial::zero();
     for k in 0..3 {
-        own = m.get6((d + k) * 6 + plan.motion).mul_add(m.get(d + (plan.qvel + k)), own);
+        own = m.get6((d + k) * 6 + plan.motion).mul_add(m.get(d + (speeds + k)), own);
     }
     m.set6(l * 6 + plan.acceleration, acceleration + velocity.cross_motion(own));
     m.set6(l * 6 + plan.velocity, velocity + own);
@@ -156,7 +202,11 @@ impl Phase for Inward {
 #[inline(always)]
 fn project<M: Machine>(plan: &Plan, m: &mut M, d: M::Int, inertia: &Inertia<M::Num>, force: Spatial<M::Num>) {
     let motion = m.get6(d * 6 + plan.motion);
-    m.set(d + plan.tau, -motion.dot(force));
+    let bias = motion.dot(force);
+    m.set(d + plan.tau, -bias);
+    if plan.centred() {
+        m.set(d + plan.bias, bias);
+    }
     let pull = inertia.mul(motion);
     let row = m.int(plan.dofs.int(d, dof::ROW)) + plan.mass;
     let count = m.int(plan.dofs.int(d, dof::NUM_ANCESTORS));

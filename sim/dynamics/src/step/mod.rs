@@ -19,9 +19,9 @@ mod ties;
 pub use actuate::Actuate;
 pub(crate) use contact::num_contacts;
 pub use contact::{Forget, PlaceGeoms, Recall, Torsion};
-pub use dynamics::{Inward, Outward, Velocities};
+pub use dynamics::{Correct, Inward, Outward, Velocities};
 pub use factor::Factor;
-pub use integrate::{Integrate, Settle};
+pub use integrate::{Integrate, Lag, Lead, Settle};
 pub use kinematics::Kinematics;
 pub(crate) use meshes::needs_scratch;
 pub use rays::Rays;
@@ -139,8 +139,8 @@ impl Phase for ControlStep {
             m.call::<Hear>(plan);
         }
         m.call::<Begin>(plan);
-        for k in m.range(0, plan.options.decimation * plan.options.substeps) {
-            substep(plan, m, k);
+        for k in m.range(0, plan.options.decimation) {
+            physics_step(plan, m, k);
         }
         m.call::<Kinematics>(plan);
         m.call::<Velocities>(plan);
@@ -178,17 +178,32 @@ impl Phase for Observe {
     }
 }
 
+/// Physics step `k` of the control step.
 #[inline(always)]
-fn substep<M: Machine>(plan: &Plan, m: &mut M, k: M::Int) {
-    m.call::<Kinematics>(plan);
-    m.call::<Outward>(plan);
+fn physics_step<M: Machine>(plan: &Plan, m: &mut M, k: M::Int) {
     if plan.num_accelerometers > 0 {
         // Accelerations are means over the last physics step.
-        let first = (plan.options.decimation - 1) * plan.options.substeps;
-        if let Some(_then) = m.when(m.equal(k, first)) {
+        if let Some(_then) = m.when(m.equal(k, plan.options.decimation - 1)) {
+            m.call::<Kinematics>(plan);
+            m.call::<Velocities>(plan);
             m.call::<Remember>(plan);
         }
     }
+    if plan.centred() {
+        m.call::<Lead>(plan);
+    }
+    for _ in m.range(0, plan.options.substeps) {
+        substep(plan, m);
+    }
+    if plan.centred() {
+        m.call::<Lag>(plan);
+    }
+}
+
+#[inline(always)]
+fn substep<M: Machine>(plan: &Plan, m: &mut M) {
+    m.call::<Kinematics>(plan);
+    m.call::<Outward>(plan);
     m.call::<Inward>(plan);
     if plan.strains {
         m.call::<Keep>(plan);
@@ -201,6 +216,11 @@ fn substep<M: Machine>(plan: &Plan, m: &mut M, k: M::Int) {
     contact::collide(plan, m);
     if plan.items.len > 0 {
         m.call::<ContactRows>(plan);
+    }
+    if plan.centred() {
+        m.call::<Correct>(plan);
+    }
+    if plan.items.len > 0 {
         m.call::<Solve>(plan);
     }
     m.call::<Integrate>(plan);

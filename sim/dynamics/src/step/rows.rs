@@ -6,7 +6,7 @@ use crate::machine::{Machine, Var};
 use crate::plan::{Law, Plan, dof, item, soft_numbers};
 use crate::space::V3;
 
-/// Rows of all contacts that act, and the white velocity after their impulses of the last step.
+/// Rows of all contacts that act, and the white change of the velocity after their impulses of the last step.
 pub struct ContactRows;
 
 impl Phase for ContactRows {
@@ -144,7 +144,7 @@ pub(super) fn whiten<M: Machine, const R: usize>(plan: &Plan, m: &mut M, i: M::I
     white
 }
 
-/// Adds the impulses that the rows start with to the white velocity.
+/// Adds the impulses that the rows start with to the white change of the velocity.
 #[inline(always)]
 pub(super) fn warm_start<M: Machine, const R: usize>(plan: &Plan, m: &mut M, i: M::Int) {
     let support = m.int(plan.items.int(i, item::SUPPORT));
@@ -287,7 +287,7 @@ fn cone<M: Machine>(plan: &Plan, m: &mut M, i: M::Int) {
     normal_row(plan, m, i, w, white.diagonal[0], white.before[0]);
     for r in 1..3 {
         let law = tangent(plan, m, i, w, white.before[r]);
-        write_row(m, w, r, white.diagonal[r], law.bias, law.relax, law.softness);
+        write_row(m, w, r, white.diagonal[r], white.before[r], &law);
     }
     for c in 0..3 {
         m.set(w + item::D_COUPLING + c, white.coupling[c]);
@@ -328,7 +328,7 @@ fn torsion<M: Machine>(plan: &Plan, m: &mut M, i: M::Int) {
     warm_start::<M, 1>(plan, m, i);
     let law = tangent(plan, m, i, contact * item::NUM_WORKING + plan.working, white.before[0]);
     let w = i * item::NUM_WORKING + plan.working;
-    write_row(m, w, 0, white.diagonal[0], law.bias, law.relax, law.softness);
+    write_row(m, w, 0, white.diagonal[0], white.before[0], &law);
     let friction = m.real(plan.items.real(i, item::FRICTION)) * m.parameter(plan.p_friction);
     m.set(w + item::D_LOW, friction);
 }
@@ -360,28 +360,28 @@ fn normal_row<M: Machine>(plan: &Plan, m: &mut M, i: M::Int, w: M::Int, diagonal
         Law::Soft { .. } => M::Num::select(bounces, e * before, law.relax),
         Law::Mujoco => law.relax,
     };
-    write_row(m, w, 0, diagonal, law.bias, relax, law.softness);
+    write_row(m, w, 0, diagonal, before, &Spring { relax, ..law });
 }
 
-/// Stores the numbers of row `r`.
+/// Stores the numbers of row `r`. The solver knows only changes of the speed, so the speed from `before` is part of what
+/// they are to make up for.
 #[inline(always)]
 pub(super) fn write_row<M: Machine>(
     m: &mut M,
     w: M::Int,
     r: usize,
     diagonal: M::Num,
-    bias: M::Num,
-    relax: M::Num,
-    softness: M::Num,
+    before: M::Num,
+    law: &Spring<M::Num>,
 ) {
     let one = m.num(1.0);
     // A row that moves nothing gets no impulse.
     let moves = m.num(1e-12).lt(diagonal);
     let inverse = |x: M::Num| M::Num::select(moves, one / M::Num::select(moves, x, one), m_zero::<M>());
-    m.set(w + (item::D_BIAS + r), bias);
-    m.set(w + (item::D_RELAX + r), relax);
-    m.set(w + (item::D_SOFTNESS + r), softness);
-    m.set(w + (item::D_INVERSE + r), inverse(diagonal + softness));
+    m.set(w + (item::D_BIAS + r), before + law.bias);
+    m.set(w + (item::D_RELAX + r), before + law.relax);
+    m.set(w + (item::D_SOFTNESS + r), law.softness);
+    m.set(w + (item::D_INVERSE + r), inverse(diagonal + law.softness));
     m.set(w + (item::D_RELAX_INVERSE + r), inverse(diagonal));
     m.set(w + (item::D_DIAGONAL + r), diagonal);
 }

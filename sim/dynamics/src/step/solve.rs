@@ -50,7 +50,7 @@ fn sweep<M: Machine>(plan: &Plan, m: &mut M, relax: bool) {
     }
 }
 
-/// Speeds of the first `R` rows of a constraint.
+/// Changes of the speeds of the first `R` rows of a constraint.
 #[inline(always)]
 pub(super) fn speeds<M: Machine, const R: usize>(plan: &Plan, m: &M, i: M::Int) -> [M::Num; R] {
     let support = m.int(plan.items.int(i, item::SUPPORT));
@@ -70,7 +70,7 @@ pub(super) fn speeds<M: Machine, const R: usize>(plan: &Plan, m: &M, i: M::Int) 
     out
 }
 
-/// Adds impulses along the first `R` rows to the white velocity.
+/// Adds impulses along the first `R` rows to the white change of the velocity.
 #[inline(always)]
 pub(super) fn apply<M: Machine, const R: usize>(plan: &Plan, m: &mut M, i: M::Int, change: [M::Num; R]) {
     let support = m.int(plan.items.int(i, item::SUPPORT));
@@ -86,7 +86,7 @@ pub(super) fn apply<M: Machine, const R: usize>(plan: &Plan, m: &mut M, i: M::In
     }
 }
 
-/// The numbers of a row in a sweep: target speed, softness, inverse of the sum.
+/// The numbers of a row in a sweep: target speed with the speed from before, softness, inverse of the sum.
 #[inline(always)]
 fn row<M: Machine>(m: &M, w: M::Int, r: usize, relax: bool) -> [M::Num; 3] {
     if relax {

@@ -5,6 +5,7 @@ use crate::machine::Machine;
 use crate::plan::{Plan, dof, spring};
 use crate::space::V3;
 
+use super::actuate::spring_share;
 use super::ties::rotation_vector;
 
 /// Pulls along the rotation (and translation) from where the spring is at rest, at the end of the substep.
@@ -32,10 +33,10 @@ fn pull<M: Machine>(plan: &Plan, m: &mut M, d: M::Int, stiffness: M::Num, stretc
     let h = m.num(plan.options.substep());
     for (k, stretch) in [stretch.x, stretch.y, stretch.z].into_iter().enumerate() {
         let e = d + k;
-        let ahead = h.mul_add(m.get(e + plan.qvel), stretch);
-        m.set(e + plan.tau, m.get(e + plan.tau) - stiffness * ahead);
+        let ahead = spring_share(plan, m, stiffness);
+        m.set(e + plan.tau, m.get(e + plan.tau) - stiffness.mul_add(stretch, ahead * m.get(e + plan.qvel)));
         let diagonal =
             m.int(plan.dofs.int(e, dof::ROW)) + m.int(plan.dofs.int(e, dof::NUM_ANCESTORS)) + plan.mass;
-        m.set(diagonal, (h * h).mul_add(stiffness, m.get(diagonal)));
+        m.set(diagonal, h.mul_add(ahead, m.get(diagonal)));
     }
 }

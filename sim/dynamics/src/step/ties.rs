@@ -8,7 +8,7 @@ use crate::space::{Mat3, V3};
 
 use super::contact::act;
 use super::report::quaternion;
-use super::rows::{Spring, clear, equality, friction, spring, warm_start, whiten, write_row};
+use super::rows::{Spring, White, clear, equality, friction, spring, warm_start, whiten, write_row};
 
 /// An impulse that nothing reaches.
 const UNBOUNDED: f64 = 1e30;
@@ -80,13 +80,13 @@ fn keep_row<M: Machine>(
     plan: &Plan,
     m: &mut M,
     i: M::Int,
-    diagonal: M::Num,
+    white: &White<M::Num, 1>,
     law: Spring<M::Num>,
     acts: <M::Num as Num>::Mask,
     bounds: [M::Num; 2],
 ) {
     let w = i * item::NUM_WORKING + plan.working;
-    write_row(m, w, 0, diagonal, law.bias, law.relax, law.softness);
+    write_row(m, w, 0, white.diagonal[0], white.before[0], &law);
     m.set(w + item::D_LOW, bounds[0]);
     m.set(w + item::D_HIGH, bounds[1]);
     m.set(w + item::D_ACTIVE, M::Num::select(acts, m.num(1.0), m.num(0.0)));
@@ -116,7 +116,7 @@ fn dry_friction<M: Machine>(plan: &Plan, m: &mut M, i: M::Int) {
     let white = whiten::<M, 1>(plan, m, i);
     let law = friction(plan, m, i, white.before[0]);
     let bound = m.real(plan.items.real(i, item::FRICTION)) * m.num(plan.options.substep());
-    keep_row(plan, m, i, white.diagonal[0], law, always(m), [-bound, bound]);
+    keep_row(plan, m, i, &white, law, always(m), [-bound, bound]);
 }
 
 /// A joint may not be faster than it says. Listed from four fifths of that speed on.
@@ -137,7 +137,7 @@ fn speed_limit<M: Machine>(plan: &Plan, m: &mut M, i: M::Int) {
             M::Num::select(forwards, m.num(0.0), m.num(UNBOUNDED)),
         ];
         let law = Spring { bias: target, relax: target, softness: m.num(0.0) };
-        keep_row(plan, m, i, white.diagonal[0], law, there, bounds);
+        keep_row(plan, m, i, &white, law, there, bounds);
     }
 }
 
@@ -177,7 +177,7 @@ fn limit<M: Machine>(plan: &Plan, m: &mut M, i: M::Int) {
             M::Num::select(lower, m.num(0.0), m.num(-UNBOUNDED)),
             M::Num::select(lower, m.num(UNBOUNDED), m.num(0.0)),
         ];
-        keep_row(plan, m, i, white.diagonal[0], law, there, bounds);
+        keep_row(plan, m, i, &white, law, there, bounds);
     }
 }
 
@@ -199,7 +199,7 @@ fn ball_limit<M: Machine>(plan: &Plan, m: &mut M, i: M::Int) {
         let white = whiten::<M, 1>(plan, m, i);
         let gap = distance - m.real(plan.items.real(i, item::MARGIN));
         let law = spring(plan, m, i, gap, white.diagonal[0], white.before[0], true);
-        keep_row(plan, m, i, white.diagonal[0], law, there, [m.num(0.0), m.num(UNBOUNDED)]);
+        keep_row(plan, m, i, &white, law, there, [m.num(0.0), m.num(UNBOUNDED)]);
     }
 }
 
@@ -229,7 +229,7 @@ fn coupling<M: Machine>(plan: &Plan, m: &mut M, i: M::Int) {
     add_form(plan, m, i, tie::SECOND, -slope);
     let white = whiten::<M, 1>(plan, m, i);
     let law = equality(plan, m, i, gap, gap, white.diagonal[0], white.before[0]);
-    keep_row(plan, m, i, white.diagonal[0], law, always(m), [m.num(-UNBOUNDED), m.num(UNBOUNDED)]);
+    keep_row(plan, m, i, &white, law, always(m), [m.num(-UNBOUNDED), m.num(UNBOUNDED)]);
 }
 
 /// Two points: where each is from the origin of its tree, and the second less the first.
@@ -361,8 +361,8 @@ fn keep_triple<M: Machine>(
             law.bias = drift.mul_add(m.num(plan.options.substep()), law.bias);
             law.relax = law.bias;
         }
-        m.set(w + (item::D_BIAS + r), law.bias);
-        m.set(w + (item::D_RELAX + r), law.relax);
+        m.set(w + (item::D_BIAS + r), white.before[r] + law.bias);
+        m.set(w + (item::D_RELAX + r), white.before[r] + law.relax);
         m.set(w + (item::D_SOFTNESS + r), softness);
     }
     let [a, b, c] = each!(r => white.diagonal[r] + softness);

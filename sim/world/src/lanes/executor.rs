@@ -78,7 +78,7 @@ impl LanesExecutor {
         Ok(Self {
             identity: EnvParameters::identity(model, 1),
             identity_numbers: core.numbers(model, &Parameters::default()),
-            unsupported: notes(model, core.plan()),
+            unsupported: notes(core.plan()),
             core,
             width,
             task,
@@ -316,14 +316,9 @@ impl Starter<'_> {
     }
 }
 
-/// What the engine leaves out, and the one thing that is not its own business: limits on speed.
-fn notes(model: &RobotModel, plan: &Plan) -> Vec<Unsupported> {
-    let of_plan = plan.notes.iter().map(|(element, what)| Unsupported::new(element.clone(), what));
-    let limited = model.joints.iter().filter(|joint| joint.velocity_limit.is_some());
-    let of_joints = limited.map(|joint| {
-        Unsupported::new(format!("joint `{}`", joint.name), "the speed limit of its actuators is left out")
-    });
-    of_plan.chain(of_joints).collect()
+/// What the engine leaves out.
+fn notes(plan: &Plan) -> Vec<Unsupported> {
+    plan.notes.iter().map(|(element, what)| Unsupported::new(element.clone(), what)).collect()
 }
 
 fn fault_number(cause: FaultCause) -> f64 {

@@ -1,7 +1,7 @@
 //! T1, T2: bodies that touch nothing.
 //!
-//! Semi-implicit Euler with step `h` lags a constant acceleration by exactly `g h t / 2`; the rows take that
-//! known error off, so what is left is rounding and mistakes.
+//! Semi-implicit Euler with step `h` lags a constant acceleration by exactly `g h t / 2`; the rows take what is known of
+//! an engine's error off, so what is left is rounding and mistakes.
 
 use super::harness::{GRAVITY, Sim};
 use super::{CheckError, Engine, Row, Settings};
@@ -36,5 +36,5 @@ pub fn projectile(engine: &dyn Engine) -> Result<Vec<Row>, CheckError> {
 }
 
 fn lag(engine: &dyn Engine, t: f64) -> f64 {
-    0.5 * GRAVITY * engine.substep(&Settings::default()) * t
+    0.5 * GRAVITY * engine.lag(&Settings::default()) * t
 }

@@ -74,14 +74,14 @@ impl Sim {
             }
             field
         };
+        self.start_each(&columns(qpos), &columns(qvel));
+    }
+
+    /// Starts each environment at its column of `qpos` `[nq, num_envs]`, `qvel` `[nv, num_envs]`.
+    pub fn start_each(&mut self, qpos: &Field, qvel: &Field) {
+        let num_envs = self.state.steps.len();
         let parameters = EnvParameters::identity(&self.model, num_envs);
-        self.executor.reset(
-            &vec![true; num_envs],
-            &columns(qpos),
-            &columns(qvel),
-            &parameters,
-            &mut self.state,
-        );
+        self.executor.reset(&vec![true; num_envs], qpos, qvel, &parameters, &mut self.state);
         self.steps = 0;
     }
 

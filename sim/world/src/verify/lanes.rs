@@ -31,7 +31,7 @@ impl Engine for Lanes {
         }
     }
 
-    fn substep(&self, settings: &Settings) -> f64 {
-        settings.timestep / settings.solver_iterations as f64
+    fn lag(&self, _settings: &Settings) -> f64 {
+        0.0
     }
 }

@@ -4,6 +4,7 @@
 //! slow reference of our own). It returns [`Row`]s: an error measure and the most that is demanded. Checks know nothing of
 //! an engine but [`Engine::build`], so every executor is held to the same card.
 
+mod agree;
 mod arch;
 pub mod bits;
 mod carry;
@@ -30,6 +31,7 @@ mod topple;
 use keiko_model::RobotModel;
 
 use crate::{Executor, PhysicsOptions, RapierExecutor};
+pub use agree::AGREEMENT;
 pub use harness::{Settings, Sim, read};
 pub use known::reason;
 pub use lanes::Lanes;
@@ -128,8 +130,9 @@ pub trait Engine: Sync {
         settings: &Settings,
     ) -> Result<Box<dyn Executor>, CheckError>;
 
-    /// Length of the integration step \[s\] under the settings: the error of semi-implicit Euler follows it.
-    fn substep(&self, settings: &Settings) -> f64;
+    /// By how much velocities are ahead of positions \[s\] under the settings: one integration step of semi-implicit Euler,
+    /// nothing of a scheme that is centred in time.
+    fn lag(&self, settings: &Settings) -> f64;
 }
 
 /// The rapier executor with the card's settings.
@@ -158,7 +161,7 @@ impl Engine for Rapier {
         }
     }
 
-    fn substep(&self, settings: &Settings) -> f64 {
+    fn lag(&self, settings: &Settings) -> f64 {
         settings.timestep / settings.solver_iterations as f64
     }
 }
@@ -234,7 +237,7 @@ pub const CHECKS: &[Check] = &[
     check("M4", "momentum", "passive walker", conserve::passive_walker),
 ];
 
-/// A check by its identifier.
+/// A check of [`CHECKS`] by its identifier.
 pub fn find(id: &str) -> Option<&'static Check> {
     CHECKS.iter().find(|check| check.id == id)
 }

@@ -11,8 +11,8 @@ use super::{CheckError, Engine, Row};
 
 const TIMESTEPS: [f64; 4] = [0.008, 0.004, 0.002, 0.001];
 
-/// Errors below this are the rounding of the state's `f32` numbers \[m or rad\].
-const RESOLUTION: f64 = 1e-6;
+/// Errors below this are the rounding of the state's `f32` numbers in the thousand steps of a run \[m or rad\].
+const RESOLUTION: f64 = 3e-6;
 
 /// Order of convergence, and how often halving the step does not make the error smaller; errors that cannot be told
 /// from none are left out. The order is infinite where there is no error to follow.

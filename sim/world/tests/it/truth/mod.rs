@@ -6,7 +6,7 @@ mod mujoco;
 use keiko_model::RobotModel;
 use keiko_world::Executor;
 use keiko_world::verify::{
-    CHECKS, CheckError, ENGINES, Engine, Rapier, Row, Settings, engine, find, peer, reason,
+    AGREEMENT, CHECKS, CheckError, ENGINES, Engine, Lanes, Rapier, Row, Settings, engine, find, peer, reason,
 };
 
 /// Rows that take more than ten seconds: `keiko verify physics` runs them.
@@ -36,6 +36,27 @@ fn passes(id: &str) {
         !NOT_IN_MUJOCO.contains(&id),
         "{id} without MuJoCo's value: {unmeasured:?}"
     );
+}
+
+#[test]
+fn lanes_agree_with_rapier() {
+    for check in AGREEMENT {
+        let rows = (check.run)(&Lanes).expect("the check runs");
+        assert!(!rows.is_empty(), "{} measures nothing", check.id);
+        let beyond: Vec<_> = rows.iter().filter(|row| !row.passed).collect();
+        assert!(beyond.is_empty(), "{beyond:#?}");
+    }
+}
+
+/// What takes the batched engine's steps to be centred in time, and its sums to be whole.
+#[test]
+fn lanes_meet_the_card_in_smooth_motion() {
+    for id in ["T1", "T2", "T3", "T4", "T5", "T10", "T14", "T22", "T26", "M1", "M2", "M3"] {
+        let rows = (find(id).expect("the card has the row").run)(&Lanes).expect("the check runs");
+        let unexpected: Vec<_> =
+            rows.iter().filter(|row| row.passed == reason("lanes", row).is_some()).collect();
+        assert!(unexpected.is_empty(), "missed without being listed, or listed and met: {unexpected:#?}");
+    }
 }
 
 #[test]
@@ -112,8 +133,8 @@ impl Engine for Spoiled {
         Rapier.build(&model, num_envs, settings)
     }
 
-    fn substep(&self, settings: &Settings) -> f64 {
-        Rapier.substep(settings)
+    fn lag(&self, settings: &Settings) -> f64 {
+        Rapier.lag(settings)
     }
 }
 

@@ -58,7 +58,7 @@ impl Engine for Mujoco {
         Ok(Box::new(MujocoExecutor { server, num_envs, quaternions: quaternions(model) }))
     }
 
-    fn substep(&self, settings: &Settings) -> f64 {
+    fn lag(&self, settings: &Settings) -> f64 {
         // Runge-Kutta does not lag behind gravity.
         if self.option.contains("RK4") { 0.0 } else { settings.timestep }
     }
