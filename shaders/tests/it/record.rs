@@ -24,6 +24,8 @@ fn plan() -> Plan {
         ints: vec![3, 0, 2, 4, 1, 2, 3, 0, 5],
         reals: vec![0.1, -0.7, 1e-3, 2.5, 0.3, -1.5],
         state_len: STATE,
+        input: STATE,
+        input_len: CONTROL,
         control: STATE,
         fault: SCRATCH,
         output_len: OUTPUT,

@@ -66,7 +66,7 @@ pub mod tendon {
     pub const DOFS: usize = 1;
     /// Integer: list of places in qpos.
     pub const QPOS: usize = 2;
-    /// Integer: where the coefficients start in [`Plan::reals`](super::Plan::reals).
+    /// Integer: where the coefficients start in [`Plan::reals`](super::super::Plan::reals).
     pub const COEFFICIENTS: usize = 3;
     /// Number: stiffness.
     pub const STIFFNESS: usize = 0;

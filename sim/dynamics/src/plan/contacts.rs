@@ -21,7 +21,7 @@ pub mod geom {
     pub const LINK: usize = 0;
     /// Integer: its tree.
     pub const TREE: usize = 1;
-    /// Integer: where its own numbers start in [`Plan::reals`](super::Plan::reals): vertices of a hull, heights of a field,
+    /// Integer: where its own numbers start in [`Plan::reals`](super::super::Plan::reals): vertices of a hull, heights of a field,
     /// the parts of a solid.
     pub const DATA: usize = 2;
     /// Integer: how many vertices, or rows of the field.

@@ -40,7 +40,7 @@ pub mod joint {
     pub const DOF: usize = 2;
     /// Integer: whether the anchor is not the link's origin.
     pub const ANCHORED: usize = 3;
-    /// Integer: what is left of a free joint's position, from [`Plan::remainder`](super::Plan::remainder) on.
+    /// Integer: what is left of a free joint's position, from [`Plan::remainder`](super::super::Plan::remainder) on.
     pub const REMAINDER: usize = 4;
     /// Number: axis in the link's frame, 3.
     pub const AXIS: usize = 0;
@@ -69,7 +69,7 @@ pub mod dof {
     pub const ROW: usize = 0;
     /// Integer: how many degrees of freedom carry it.
     pub const NUM_ANCESTORS: usize = 1;
-    /// Integer: where their list starts, ascending, in [`Plan::ints`](super::Plan::ints).
+    /// Integer: where their list starts, ascending, in [`Plan::ints`](super::super::Plan::ints).
     pub const ANCESTORS: usize = 2;
     /// Integer: its number in qpos, if the joint has one number.
     pub const QPOS: usize = 3;

@@ -228,11 +228,12 @@ fn substep<M: Machine>(plan: &Plan, m: &mut M) {
         m.call::<Relax>(plan);
         m.call::<Settle>(plan);
     }
-    if plan.num_contacts > 0 {
-        m.call::<Tally>(plan);
-    }
+    // While the contacts still act: the tally retires them.
     if plan.num_wrenches > 0 && plan.num_contacts > 0 {
         m.call::<Wrenches>(plan);
+    }
+    if plan.num_contacts > 0 {
+        m.call::<Tally>(plan);
     }
     if plan.strains {
         m.call::<Strain>(plan);

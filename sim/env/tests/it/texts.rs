@@ -44,7 +44,7 @@ fn names_in_overrides_are_refused_by_the_override() {
         ),
         ("observe.policy.command.command=velocitty", "did you mean `velocity`?"),
         ("robot.keyframe=hom", "did you mean `home`?"),
-        ("robot.end_effector=FR_fot", "did you mean `FR_foot`?"),
+        ("robot.end_effector=FR_clf", "did you mean `FR_calf`?"),
         ("action.actuators=[\"FR_hop\"]", "did you mean `FR_hip`?"),
         ("action.kind=effort", "the actuator `FR_abduction` is not a motor"),
         ("success.reward=track_liner", "did you mean `track_linear`?"),

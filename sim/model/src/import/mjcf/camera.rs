@@ -40,7 +40,7 @@ impl<'a> Reader<'a> {
             orthographic |= source.keyword("projection", &["perspective", "orthographic"])? == Some(1);
         }
         let value = |at: &str, message: String| e.error_at(at, ErrorKind::Value, message);
-        if !(fov_y > 0.0 && fov_y < 180.0) && !orthographic {
+        if !(orthographic || (fov_y > 0.0 && fov_y < 180.0)) {
             return Err(value("fovy", format!("{}: `fovy` is {fov_y}", e.describe()))
                 .allowed("more than 0 and less than 180 degrees"));
         }
