@@ -6,11 +6,11 @@
 //! is sought: its n is the contact normal, -h is the distance. Every n that is tried only lowers the answer, so an
 //! answer is never better than the truth, and what is missing is the same side of it.
 //!
-//! 1. [`portal`]: a triangle of support points is moved until the ray from the inside of E to o passes through it and E
+//! 1. `portal`: a triangle of support points is moved until the ray from the inside of E to o passes through it and E
 //!    does not reach beyond it (Snethen, Minkowski portal refinement, 2008). This tells whether o lies inside. If so,
 //!    the ray is aimed at the foot of o on the best plane so far, which lowers h until the foot lies on E: a local least
 //!    overlap, of which the axes of both shapes suggest the basin.
-//! 2. [`approach`]: where o lies outside, the triangle walks to the point of E nearest to o (Gilbert, Johnson and
+//! 2. `approach`: where o lies outside, the triangle walks to the point of E nearest to o (Gilbert, Johnson and
 //!    Keerthi, 1988). As o is known to be outside, a new support point and the old triangle need not be looked at as a
 //!    tetrahedron: the nearest point lies on an edge or a face at the new point.
 
