@@ -1,0 +1,40 @@
+//! Demonstrations on disk: folders of the format LeRobotDataset v3.0, read and written.
+//!
+//! A dataset is a list of *episodes*, each a list of *frames*: what the robot measured (`observation.state`), what its
+//! cameras saw (`observation.images.NAME`), what it was then told to do (`action`), and the task in words. A [`Dataset`]
+//! reads such a folder, whoever wrote it; a [`Recorder`] writes one, and an episode that it has saved stays
+//! whatever happens afterwards. [`check`] goes through every byte of a folder.
+//!
+//! ```text
+//! meta/info.json                                features, frames per second, totals
+//! meta/stats.json                               statistics of every feature
+//! meta/tasks.parquet                            task texts and their numbers
+//! meta/episodes/chunk-000/file-000.parquet      a row an episode: where its frames are, its statistics
+//! data/chunk-000/file-000.parquet               a row a frame; images are PNG files in a column
+//! ```
+//!
+//! Images as video are not read. Files of pickles are refused by name: reading one runs what it says.
+
+mod chunk;
+mod dataset;
+mod image;
+mod info;
+mod recorder;
+mod stats;
+
+pub use chunk::ActionChunk;
+pub use dataset::{Dataset, Episode, FileHash, Frame, check};
+pub use image::Image;
+pub use info::{Dtype, Feature, Info};
+pub use keiko_model::error::{Error, ErrorKind, Result};
+pub use recorder::{Demonstration, Recorder, Spec};
+pub use stats::{FeatureStats, Stats};
+
+/// The robot's measurements, in the order of the feature's names.
+pub const STATE: &str = "observation.state";
+/// What the robot is told, in the order of the feature's names.
+pub const ACTION: &str = "action";
+/// What comes before a camera's name in the name of its feature.
+pub const IMAGES: &str = "observation.images.";
+/// Whether the episode of a frame reached its goal: keiko's own feature, there only where failures are kept too.
+pub const SUCCESS: &str = "next.success";
