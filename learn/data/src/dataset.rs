@@ -1,14 +1,67 @@
 //! Reading a dataset, whoever wrote it.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::{ActionChunk, Image, Info, Result, Stats};
+use keiko_model::error::{Error, ErrorKind, Result};
+use serde_json::Value;
+
+use crate::episodes::{self, EpisodeRow, numbers};
+use crate::info::{self, COUNTERS, Dtype, Feature};
+use crate::parquet::{ParquetFile, Rows, Values};
+use crate::recorder::{LOCK_PATH, STATS_PATH};
+use crate::stats::FeatureStats;
+use crate::store::{files_below, is_left_over, read_json, refuse, sha256};
+use crate::{ACTION, ActionChunk, Image, Info, STATE, SUCCESS, Stats, tasks};
+
+/// Images kept in memory, as files \[byte\].
+const CACHE: usize = 1 << 30;
 
 /// A dataset that is read. States, actions and counters are in memory; images are read when a frame is asked for, from
 /// any number of threads.
 #[derive(Debug)]
-pub struct Dataset {}
+pub struct Dataset {
+    folder: PathBuf,
+    info: Info,
+    stats: Stats,
+    episodes: Vec<Episode>,
+    tasks: Vec<Arc<str>>,
+    files: Vec<DataFile>,
+    state: Vec<f32>,
+    action: Vec<f32>,
+    /// Of every frame.
+    frames: Vec<Place>,
+    cache: Mutex<Cache>,
+}
+
+/// A file with frames.
+#[derive(Debug)]
+struct DataFile {
+    parquet: ParquetFile,
+    /// Leaf with the PNG files of each camera.
+    images: Vec<usize>,
+    /// First row of each group.
+    groups: Vec<usize>,
+}
+
+/// What is kept of a frame besides its vectors.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    file: u32,
+    row: u32,
+    episode: u32,
+    task: u32,
+    timestamp: f32,
+}
+
+/// Images that were read last, by file, group of rows and camera.
+#[derive(Debug, Default)]
+struct Cache {
+    columns: HashMap<(usize, usize, usize), (Arc<Rows>, u64)>,
+    bytes: usize,
+    clock: u64,
+}
 
 /// One frame.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +76,7 @@ pub struct Frame {
     pub timestamp: f32,
     /// What is to be done, in words.
     pub task: Arc<str>,
-    /// Measurements `[dims]` of `observation.state`.
+    /// Measurements `[dims]` of `observation.state`; empty where the dataset has none.
     pub state: Vec<f32>,
     /// What the robot was then told `[dims]`.
     pub action: Vec<f32>,
@@ -63,33 +116,77 @@ impl Dataset {
     /// # Errors
     /// Names the file, and what is missing, damaged, not finite or not supported in it.
     pub fn open(folder: &Path) -> Result<Self> {
-        let _ = folder;
-        unimplemented!()
+        let mut info = Info::read(folder)?;
+        let rows = episodes::read(folder, &info.features, false)?;
+        if rows.len() < info.total_episodes {
+            let message = format!("{} episodes; meta/episodes has {}", info.total_episodes, rows.len());
+            return Err(refuse(ErrorKind::Structure, &folder.join(info::PATH), message));
+        }
+        // The rows count: a recorder may have been killed before it wrote the totals.
+        info.total_episodes = rows.len();
+        info.total_frames = rows.last().map_or(0, |row| row.from + row.length);
+        let float = |feature: &Feature| matches!(feature.dtype, Dtype::Float32 | Dtype::Float64);
+        for (name, needed) in [(STATE, false), (ACTION, true)] {
+            match info.feature(name) {
+                Some(feature) if float(feature) && feature.shape.len() == 1 => {}
+                None if !needed => {}
+                Some(_) => {
+                    let message = format!("feature `{name}` is no vector of floating-point numbers");
+                    return Err(refuse(ErrorKind::Structure, &folder.join(info::PATH), message));
+                }
+                None => {
+                    let names: Vec<&str> =
+                        info.features.iter().map(|feature| feature.name.as_str()).collect();
+                    let message = format!("there is no feature `{name}`");
+                    let error = refuse(ErrorKind::Unknown, &folder.join(info::PATH), message);
+                    return Err(error.allowed(format!("it has {}", names.join(", "))).nearest(name, names));
+                }
+            }
+        }
+        let mut dataset = Self {
+            folder: folder.to_owned(),
+            stats: Stats::default(),
+            episodes: Vec::new(),
+            tasks: Vec::new(),
+            files: Vec::new(),
+            state: Vec::new(),
+            action: Vec::new(),
+            frames: Vec::new(),
+            cache: Mutex::default(),
+            info,
+        };
+        if !rows.is_empty() {
+            dataset.info.tasks = tasks::read(folder)?;
+            dataset.tasks = dataset.info.tasks.iter().map(|task| task.as_str().into()).collect();
+            dataset.stats = read_stats(folder, &dataset.info)?;
+            dataset.read_frames(&rows)?;
+        }
+        Ok(dataset)
     }
 
     /// The folder.
     pub fn path(&self) -> &Path {
-        unimplemented!()
+        &self.folder
     }
 
     /// Features, rates and totals.
     pub fn info(&self) -> &Info {
-        unimplemented!()
+        &self.info
     }
 
     /// Statistics over the whole dataset, from `meta/stats.json`; all are finite.
     pub fn stats(&self) -> &Stats {
-        unimplemented!()
+        &self.stats
     }
 
     /// Episodes, in order.
     pub fn episodes(&self) -> &[Episode] {
-        unimplemented!()
+        &self.episodes
     }
 
     /// Frames of all episodes.
     pub fn len(&self) -> usize {
-        unimplemented!()
+        self.frames.len()
     }
 
     /// Whether there is no frame.
@@ -102,8 +199,8 @@ impl Dataset {
     /// # Errors
     /// If an image cannot be read, or `index` is past the end.
     pub fn frame(&self, index: usize) -> Result<Frame> {
-        let _ = index;
-        unimplemented!()
+        let all: Vec<usize> = (0..self.info.cameras().count()).collect();
+        self.frame_with(index, &all)
     }
 
     /// One frame of which only the cameras at these places of [`Info::cameras`] are read, in this order.
@@ -111,8 +208,23 @@ impl Dataset {
     /// # Errors
     /// As [`Dataset::frame`].
     pub fn frame_with(&self, index: usize, cameras: &[usize]) -> Result<Frame> {
-        let _ = (index, cameras);
-        unimplemented!()
+        let Some(place) = self.frames.get(index) else {
+            let message = format!("there is no frame {index}; the dataset has {}", self.len());
+            return Err(refuse(ErrorKind::Value, &self.folder, message));
+        };
+        let dims = |values: &[f32]| values.len() / self.len();
+        let row = |values: &[f32]| values[index * dims(values)..][..dims(values)].to_vec();
+        let episode = place.episode as usize;
+        Ok(Frame {
+            index,
+            episode,
+            frame: index - self.episodes[episode].start,
+            timestamp: place.timestamp,
+            task: Arc::clone(&self.tasks[place.task as usize]),
+            state: row(&self.state),
+            action: row(&self.action),
+            images: cameras.iter().map(|camera| self.image(index, *camera)).collect::<Result<_>>()?,
+        })
     }
 
     /// The actions of `len` frames from `index` on, within its episode.
@@ -120,8 +232,10 @@ impl Dataset {
     /// # Panics
     /// If `index` is past the end.
     pub fn chunk(&self, index: usize, len: usize) -> ActionChunk {
-        let _ = (index, len);
-        unimplemented!()
+        let episode = &self.episodes[self.frames[index].episode as usize];
+        let dims = self.action.len() / self.len();
+        let actions = &self.action[episode.start * dims..][..episode.length * dims];
+        ActionChunk::cut(actions, dims, index - episode.start, len)
     }
 
     /// Holds the dataset to a robot: the numbers of state and action must have these names, in this order. Empty
@@ -130,8 +244,21 @@ impl Dataset {
     /// # Errors
     /// Names the first difference.
     pub fn check_robot(&self, robot_type: Option<&str>, state: &[String], action: &[String]) -> Result<()> {
-        let _ = (robot_type, state, action);
-        unimplemented!()
+        let path = &self.folder.join(info::PATH);
+        if let (Some(ours), Some(wanted)) = (self.info.robot_type.as_deref(), robot_type)
+            && ours != wanted
+        {
+            let message = format!("the dataset is of robot `{ours}`");
+            return Err(refuse(ErrorKind::Value, path, message).allowed(format!("`{wanted}` is wanted")));
+        }
+        for (feature, wanted) in [(STATE, state), (ACTION, action)] {
+            let names: &[String] = self.info.feature(feature).map_or(&[], |feature| &feature.names);
+            if wanted.is_empty() || names == wanted {
+                continue;
+            }
+            return Err(other_names(path, feature, names, wanted));
+        }
+        Ok(())
     }
 
     /// Every file of the dataset with size and hash, sorted by path: for records of what a model was made from.
@@ -139,16 +266,284 @@ impl Dataset {
     /// # Errors
     /// If a file cannot be read.
     pub fn file_hashes(&self) -> Result<Vec<FileHash>> {
-        unimplemented!()
+        let files = files_below(&self.folder)?;
+        let mut hashes = files
+            .iter()
+            .filter(|path| !is_left_over(path) && !path.ends_with(LOCK_PATH))
+            .map(|path| {
+                let (bytes, sha256) = sha256(path)?;
+                let inside = path.strip_prefix(&self.folder).unwrap_or(path);
+                let parts: Vec<_> = inside.iter().map(|part| part.to_string_lossy()).collect();
+                Ok(FileHash { path: parts.join("/"), bytes, sha256 })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        hashes.sort();
+        Ok(hashes)
+    }
+
+    /// Where the image files of a frame are, and how they are read.
+    fn image(&self, index: usize, camera: usize) -> Result<Image> {
+        let place = self.frames[index];
+        let (number, row) = (place.file as usize, place.row as usize);
+        let file = &self.files[number];
+        let group = file.groups.partition_point(|start| *start <= row) - 1;
+        let rows = self.images(number, group, camera)?;
+        let feature = self.info.cameras().nth(camera).expect("cameras of the dataset");
+        let wrong = |kind, what: String| {
+            refuse(kind, file.parquet.path(), format!("frame {index}, `{}`: {what}", feature.name))
+        };
+        let Values::Bytes(blobs) = &rows.values else {
+            return Err(wrong(ErrorKind::Structure, "holds no files".into()));
+        };
+        let at = rows.range(row - file.groups[group]);
+        let bytes = if at.len() == 1 { blobs.get(at.start) } else { None };
+        let bytes = bytes.ok_or_else(|| {
+            let what = "there is no image: it is kept in a file outside the dataset, or missing";
+            wrong(ErrorKind::Unsupported, what.into())
+        })?;
+        let image = Image::from_png(bytes).map_err(|why| wrong(ErrorKind::Syntax, why))?;
+        if [image.height, image.width] == feature.shape[..2] {
+            Ok(image)
+        } else {
+            let (height, width) = (feature.shape[0], feature.shape[1]);
+            let what =
+                format!("{} x {} pixels; the feature says {width} x {height}", image.width, image.height);
+            Err(wrong(ErrorKind::Structure, what))
+        }
+    }
+
+    /// The files of a camera in a group of rows, from memory where they are.
+    fn images(&self, file: usize, group: usize, camera: usize) -> Result<Arc<Rows>> {
+        let key = (file, group, camera);
+        let lock = || self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rows) = lock().get(key) {
+            return Ok(rows);
+        }
+        let data = &self.files[file];
+        let rows = Arc::new(data.parquet.read(group, data.images[camera])?);
+        lock().keep(key, &rows);
+        Ok(rows)
+    }
+
+    /// Reads all but images, and checks every counter.
+    fn read_frames(&mut self, rows: &[EpisodeRow]) -> Result<()> {
+        let total = self.info.total_frames;
+        let dims = |name: &str| self.info.feature(name).map_or(0, Feature::size);
+        let (state_dims, action_dims) = (dims(STATE), dims(ACTION));
+        let mut found = vec![false; total];
+        let unset = Place { file: 0, row: 0, episode: 0, task: 0, timestamp: 0.0 };
+        self.frames = vec![unset; total];
+        self.state = vec![0.0; total * state_dims];
+        self.action = vec![0.0; total * action_dims];
+        let mut success = vec![false; total];
+        let mut places: Vec<(usize, usize)> = rows.iter().map(|row| row.data).collect();
+        places.dedup();
+        for (chunk, number) in places {
+            let path = self.info.data_file(&self.folder, chunk, number)?;
+            let table = Table::open(&path, &self.info, total)?;
+            for row in 0..table.index.len() {
+                let index = table.index[row];
+                let wrong = |what: String| refuse(ErrorKind::Structure, &path, format!("row {row}: {what}"));
+                if std::mem::replace(&mut found[index], true) {
+                    return Err(wrong(format!("frame {index} again")));
+                }
+                let episode = rows.partition_point(|row| row.from <= index) - 1;
+                let (counted, frame) = (table.episode[row], table.frame[row]);
+                if (counted, frame) != (episode, index - rows[episode].from) {
+                    let expected = index - rows[episode].from;
+                    return Err(wrong(format!(
+                        "frame {index} says it is number {frame} of episode {counted}; it is number {expected} of {episode}"
+                    )));
+                }
+                let task = table.task[row];
+                if task >= self.tasks.len() {
+                    return Err(wrong(format!("task_index {task}; there are {} tasks", self.tasks.len())));
+                }
+                self.frames[index] = Place {
+                    file: self.files.len() as u32,
+                    row: row as u32,
+                    episode: episode as u32,
+                    task: task as u32,
+                    timestamp: table.timestamp[row],
+                };
+                let copy = |from: &[f32], to: &mut [f32], dims: usize| {
+                    to[index * dims..][..dims].copy_from_slice(&from[row * dims..][..dims]);
+                };
+                copy(&table.state, &mut self.state, state_dims);
+                copy(&table.action, &mut self.action, action_dims);
+                success[index] = table.success.get(row).is_some_and(|success| *success);
+            }
+            self.files.push(table.file);
+        }
+        if let Some(index) = found.iter().position(|found| !found) {
+            let (chunk, number) = rows[rows.partition_point(|row| row.from <= index) - 1].data;
+            let path = self.info.data_file(&self.folder, chunk, number)?;
+            return Err(refuse(ErrorKind::Structure, &path, format!("frame {index} is missing")));
+        }
+        let labelled = self.info.feature(SUCCESS).is_some();
+        self.episodes = rows
+            .iter()
+            .map(|row| Episode {
+                index: row.index,
+                start: row.from,
+                length: row.length,
+                tasks: row.tasks.iter().map(|task| task.as_str().into()).collect(),
+                success: labelled.then(|| success[row.from..row.from + row.length].contains(&true)),
+            })
+            .collect();
+        Ok(())
     }
 }
 
-/// Goes through every byte of a dataset: hashes, every image, every counter, every statistic. Gives what was found in
-/// words; empty means sound.
-///
-/// # Errors
-/// If the folder cannot be opened at all, as [`Dataset::open`].
-pub fn check(folder: &Path) -> Result<Vec<String>> {
-    let _: PathBuf = folder.to_owned();
-    unimplemented!()
+/// What is read of a file with frames at once; images are not.
+struct Table {
+    file: DataFile,
+    index: Vec<usize>,
+    episode: Vec<usize>,
+    frame: Vec<usize>,
+    task: Vec<usize>,
+    timestamp: Vec<f32>,
+    state: Vec<f32>,
+    action: Vec<f32>,
+    success: Vec<bool>,
+}
+
+impl Table {
+    fn open(path: &Path, info: &Info, total: usize) -> Result<Self> {
+        let parquet = ParquetFile::open(path)?;
+        // All that the features name must be there, whether it is used or not.
+        for feature in &info.features {
+            parquet.leaf(&feature.name, feature.is_image().then_some("bytes"))?;
+        }
+        let images =
+            info.cameras().map(|camera| parquet.leaf(&camera.name, Some("bytes"))).collect::<Result<_>>()?;
+        let mut groups = Vec::new();
+        let mut start = 0;
+        for group in (0..parquet.num_groups()).filter(|group| parquet.rows(*group) > 0) {
+            debug_assert!(group == groups.len() || parquet.rows(group) > 0);
+            groups.push(start);
+            start += parquet.rows(group);
+        }
+        if groups.len() != parquet.num_groups() {
+            return Err(refuse(ErrorKind::Structure, path, "a group without rows"));
+        }
+        let [frame, episode, index, task] = ["frame_index", "episode_index", "index", "task_index"]
+            .map(|name| episodes::counts(&parquet, name));
+        let index = index?;
+        if let Some(row) = index.iter().position(|index| *index >= total) {
+            let message = format!("row {row} is frame {}; the dataset has {total}", index[row]);
+            return Err(refuse(ErrorKind::Structure, path, message));
+        }
+        let vector = |name: &str| match info.feature(name) {
+            Some(feature) => floats(&parquet, feature),
+            None => Ok(Vec::new()),
+        };
+        let success = match info.feature(SUCCESS) {
+            Some(feature) => floats(&parquet, feature)?.iter().map(|x| *x != 0.0).collect(),
+            None => Vec::new(),
+        };
+        let (state, action, timestamp) = (vector(STATE)?, vector(ACTION)?, vector(COUNTERS[0].0)?);
+        let (episode, frame, task) = (episode?, frame?, task?);
+        let file = DataFile { parquet, images, groups };
+        Ok(Self { file, index, episode, frame, task, timestamp, state, action, success })
+    }
+}
+
+/// A feature of numbers `[rows, size]`; all are finite.
+fn floats(file: &ParquetFile, feature: &Feature) -> Result<Vec<f32>> {
+    let rows = file.column(&feature.name, None)?;
+    let size = feature.size();
+    if let Some((row, len)) = rows.odd_row(size) {
+        let message =
+            format!("column `{}` has {len} numbers in row {row}; the feature has {size}", feature.name);
+        return Err(refuse(ErrorKind::Structure, file.path(), message));
+    }
+    let values = numbers(file, &feature.name, &rows)?;
+    if let Some(at) = values.iter().position(|x| !(*x as f32).is_finite()) {
+        let name =
+            feature.names.get(at % size).map_or_else(|| (at % size).to_string(), |name| format!("`{name}`"));
+        let message = format!("column `{}` is {} for {name} in row {}", feature.name, values[at], at / size);
+        return Err(refuse(ErrorKind::Value, file.path(), message).allowed("finite numbers"));
+    }
+    Ok(values.into_iter().map(|x| x as f32).collect())
+}
+
+/// Reads `meta/stats.json` and holds it to the features.
+pub fn read_stats(folder: &Path, info: &Info) -> Result<Stats> {
+    let path = &folder.join(STATS_PATH);
+    let json: Value = read_json(path)?;
+    let mut stats = Vec::new();
+    for feature in info.features.iter().filter(|feature| feature.dtype != Dtype::String) {
+        let wrong = |kind, what: String| refuse(kind, path, format!("feature `{}`: {what}", feature.name));
+        let needed = feature.is_image() || [STATE, ACTION].contains(&feature.name.as_str());
+        let Some(found) = json.get(&feature.name) else {
+            if needed {
+                return Err(wrong(ErrorKind::Structure, "there are no statistics".into()));
+            }
+            continue;
+        };
+        let of = FeatureStats::from_json(found).map_err(|why| wrong(ErrorKind::Structure, why))?;
+        let size = if feature.is_image() { 3 } else { feature.size() };
+        for (name, values) in of.named() {
+            if values.len() != size {
+                let what = format!("`{name}` has {} numbers; the feature has {size}", values.len());
+                return Err(wrong(ErrorKind::Structure, what));
+            }
+            if let Some(value) = values.iter().find(|x| !x.is_finite() || (name == "std" && **x < 0.0)) {
+                let error = wrong(ErrorKind::Value, format!("`{name}` holds {value}"));
+                return Err(error.allowed("finite statistics, deviations from 0 on"));
+            }
+        }
+        stats.push((feature.name.clone(), of));
+    }
+    Ok(Stats(stats))
+}
+
+/// Names the first number that is not the wanted one.
+fn other_names(path: &Path, feature: &str, names: &[String], wanted: &[String]) -> Error {
+    if names.is_empty() {
+        let message = format!("feature `{feature}` does not name its numbers");
+        return refuse(ErrorKind::Structure, path, message)
+            .allowed(format!("wanted are {}", wanted.join(", ")));
+    }
+    let at = (0..names.len().max(wanted.len())).find(|k| names.get(*k) != wanted.get(*k)).unwrap_or(0);
+    let name = |list: &[String]| list.get(at).map_or("missing".to_owned(), |name| format!("`{name}`"));
+    let (mut ours, mut theirs) = (names.to_vec(), wanted.to_vec());
+    ours.sort();
+    theirs.sort();
+    let why = match ours == theirs {
+        true => "the same names in another order",
+        false => "of another robot",
+    };
+    let message = format!(
+        "feature `{feature}` is {why}: number {at} is {} and {} is wanted",
+        name(names),
+        name(wanted)
+    );
+    refuse(ErrorKind::Value, path, message).allowed(format!("wanted are {}", wanted.join(", ")))
+}
+
+impl Cache {
+    fn get(&mut self, key: (usize, usize, usize)) -> Option<Arc<Rows>> {
+        self.clock += 1;
+        let (rows, used) = self.columns.get_mut(&key)?;
+        *used = self.clock;
+        Some(Arc::clone(rows))
+    }
+
+    fn keep(&mut self, key: (usize, usize, usize), rows: &Arc<Rows>) {
+        let size = |rows: &Rows| match &rows.values {
+            Values::Bytes(blobs) => blobs.num_bytes(),
+            _ => 0,
+        };
+        self.clock += 1;
+        if self.columns.insert(key, (Arc::clone(rows), self.clock)).is_none() {
+            self.bytes += size(rows);
+        }
+        while self.bytes > CACHE && self.columns.len() > 1 {
+            let oldest = self.columns.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| *key);
+            let Some((rows, _)) = oldest.and_then(|key| self.columns.remove(&key)) else { break };
+            self.bytes -= size(&rows);
+        }
+    }
 }

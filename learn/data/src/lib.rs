@@ -15,15 +15,21 @@
 //!
 //! Images as video are not read. Files of pickles are refused by name: reading one runs what it says.
 
+mod check;
 mod chunk;
 mod dataset;
+mod episodes;
 mod image;
 mod info;
+mod parquet;
 mod recorder;
 mod stats;
+mod store;
+mod tasks;
 
+pub use check::{Report, check};
 pub use chunk::ActionChunk;
-pub use dataset::{Dataset, Episode, FileHash, Frame, check};
+pub use dataset::{Dataset, Episode, FileHash, Frame};
 pub use image::Image;
 pub use info::{Dtype, Feature, Info};
 pub use keiko_model::error::{Error, ErrorKind, Result};

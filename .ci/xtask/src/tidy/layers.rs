@@ -79,6 +79,12 @@ const LAYERS: &[Layer] = &[
         must_not_name: GPU_API,
     },
     Layer {
+        name: "keiko-data",
+        may_use: &["keiko-model"],
+        must_not_reach: GPU_AND_LEARNING,
+        must_not_name: &[],
+    },
+    Layer {
         name: "keiko-train",
         may_use: &["keiko-env", "keiko-model", "keiko-policy"],
         must_not_reach: SCREEN_AND_PYTHON,
@@ -88,6 +94,7 @@ const LAYERS: &[Layer] = &[
         name: "keiko-cli",
         may_use: &[
             "keiko-camera",
+            "keiko-data",
             "keiko-dynamics",
             "keiko-env",
             "keiko-gpu",

@@ -1,0 +1,10 @@
+//! Tests of keiko-data.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod judges;
+mod killed;
+mod lerobot;
+mod refused;
+mod roundtrip;
+mod support;
