@@ -1,5 +1,6 @@
 #![doc = include_str!("README.md")]
 
+pub use keiko_data as data;
 pub use keiko_dynamics as dynamics;
 pub use keiko_env as env;
 pub use keiko_model as model;

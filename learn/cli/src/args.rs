@@ -37,6 +37,10 @@ pub enum Command {
     Eval(Eval),
     /// How runs learned, side by side: a table.
     Curve(Curve),
+    /// Record demonstrations of a task: a dataset to learn from.
+    Record(Record),
+    /// Say what a dataset holds, and whether it is sound.
+    Data(Data),
     /// Load scenes and step them at random: a check for CI.
     Smoke(Smoke),
     /// Measure speed: lines `scene.metric value`.
@@ -115,6 +119,87 @@ pub struct Train {
     /// Go on with a run: its folder, the name of its task, or `last`.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["scene", "overrides", "seed", "envs"])]
     pub resume: Option<String>,
+}
+
+/// Who shows how a task is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExpertArg {
+    /// Inverse kinematics: brings the end effector to the point of the task.
+    Scripted,
+}
+
+/// `keiko record`.
+#[derive(Args, Clone, Debug)]
+pub struct Record {
+    /// The task.
+    #[command(flatten)]
+    pub scene: SceneArgs,
+
+    /// Episodes that the dataset is to hold in the end; those that it holds already count.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one)]
+    pub episodes: usize,
+
+    /// Folder of the dataset; one that is there is gone on with.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// A trained policy shows it: run folder, name of a task (its newest run), or `last`.
+    #[arg(long, value_name = "RUN", conflicts_with = "expert")]
+    pub policy: Option<String>,
+
+    /// A script shows it; the default.
+    #[arg(long, value_enum)]
+    pub expert: Option<ExpertArg>,
+
+    /// Keep failures too, and label each frame with whether its episode has reached its goal.
+    #[arg(long)]
+    pub failures: bool,
+
+    /// Cameras of the scene or the robot; those of the scene by default. Repeatable.
+    #[arg(long = "camera", value_name = "NAME")]
+    pub cameras: Vec<String>,
+
+    /// Size of the images; that of each camera by default.
+    #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = parse_size)]
+    pub size: Option<[u32; 2]>,
+
+    /// What is to be done, in words; what the scene says by default.
+    #[arg(long, value_name = "TEXT")]
+    pub instruction: Option<String>,
+
+    /// Environments that record side by side.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = at_least_one)]
+    pub envs: usize,
+
+    /// Seed of the episodes.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+
+    /// Executor; the scene's own choice by default.
+    #[arg(long, value_enum)]
+    pub physics: Option<PhysicsArg>,
+
+    /// Folder for run folders, where `--policy` is looked up.
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub runs: PathBuf,
+}
+
+/// `keiko data`.
+#[derive(Args, Clone, Debug)]
+pub struct Data {
+    /// What to do.
+    #[command(subcommand)]
+    pub what: DataWhat,
+}
+
+/// What `keiko data` does.
+#[derive(Clone, Debug, Subcommand)]
+pub enum DataWhat {
+    /// Read every byte of a dataset: tables, images, counters, statistics.
+    Check {
+        /// Folder of a LeRobotDataset v3.0.
+        dir: PathBuf,
+    },
 }
 
 /// `keiko curve`.

@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod embodiment;
 mod engine;
 mod exit;
 mod mujoco;

@@ -1,12 +1,10 @@
 //! Images as PNG files for people.
 
-use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context;
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
 use keiko_camera::{Channel, Images};
+use keiko_data::Image;
 
 /// Writes the first view of images of one channel. Colour is taken to have twice the pixels on each side: four of them
 /// make one. Distances are light where near and dark where far, numbers of things get a colour each, and normals are
@@ -32,35 +30,9 @@ pub fn write(path: &Path, images: &Images) -> anyhow::Result<()> {
             _ => shades(&values[..area]),
         }
     };
-    let save = || anyhow::Ok(std::fs::write(path, png(width, height, &pixels)?)?);
-    save().with_context(|| path.display().to_string())
-}
-
-/// A PNG file (ISO/IEC 15948): 8 bits of red, green and blue.
-fn png(width: u32, height: u32, pixels: &[[u8; 3]]) -> std::io::Result<Vec<u8>> {
-    /// Each row is stored as differences to the pixel at the left.
-    const FILTER: u8 = 1;
-    let mut rows = ZlibEncoder::new(Vec::new(), Compression::default());
-    for row in pixels.chunks_exact(width as usize) {
-        let left = std::iter::once(&[0; 3]).chain(row);
-        let differences: Vec<u8> = row
-            .iter()
-            .zip(left)
-            .flat_map(|(pixel, left)| [0, 1, 2].map(|k| pixel[k].wrapping_sub(left[k])))
-            .collect();
-        rows.write_all(&[FILTER])?;
-        rows.write_all(&differences)?;
-    }
-    // 8 bits, colour, and the only methods that there are.
-    let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
-    let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
-    for (kind, content) in [(b"IHDR", header), (b"IDAT", rows.finish()?), (b"IEND", Vec::new())] {
-        file.extend((content.len() as u32).to_be_bytes());
-        let checked = [&kind[..], &content].concat();
-        file.extend(&checked);
-        file.extend(crc32fast::hash(&checked).to_be_bytes());
-    }
-    Ok(file)
+    let [height, width] = [height, width].map(|side| side as usize);
+    let png = Image { height, width, pixels: pixels.concat() }.to_png();
+    std::fs::write(path, png).with_context(|| path.display().to_string())
 }
 
 /// Means of two by two pixels, of which the result has `width` by `height`.

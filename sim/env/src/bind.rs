@@ -257,6 +257,24 @@ impl Binder<'_> {
         })
     }
 
+    /// The body of a prop.
+    pub fn prop(&self, name: &str, path: &str) -> Result<usize> {
+        let props = &self.scene.model.bodies[self.scene.num_robot_bodies..];
+        let found = props.iter().position(|body| body.name == name);
+        found.map(|at| self.scene.num_robot_bodies + at).ok_or_else(|| {
+            let names = props.iter().map(|body| body.name.as_str());
+            self.spec.source.unknown(path, "prop", name, names)
+        })
+    }
+
+    /// First rows in qpos of the props that match and have a mass, in model order.
+    pub fn loose_props(&self, patterns: &[String], path: &str) -> Result<Vec<usize>> {
+        let joints = &self.scene.model.joints[self.scene.num_robot_joints..];
+        let candidates: Vec<(usize, &str)> =
+            joints.iter().map(|joint| (joint.qpos_index, joint.name.as_str())).collect();
+        self.select(&candidates, patterns, "prop with a mass", path)
+    }
+
     /// Bodies that match, in model order; `*` alone means the robot's own.
     pub fn bodies(&self, patterns: &[String], path: &str) -> Result<Vec<usize>> {
         let bodies = self.scene.model.bodies[..self.scene.num_robot_bodies].iter().enumerate().skip(1);
@@ -362,7 +380,7 @@ impl Binder<'_> {
                 .spec
                 .source
                 .error(ErrorKind::Value, path, format!("the command `{name}` is a velocity"))
-                .allowed("allowed: a command of kind point_in_box, point_in_shell or reachable_point")),
+                .allowed("allowed: a command of kind point_in_box, point_in_shell, reachable_point or named_object")),
             _ => Ok(index),
         }
     }

@@ -26,6 +26,7 @@ enum SourceOf {
     Box { low: DVec3, high: DVec3 },
     Shell { center: DVec3, radius: [f64; 2], min_height: f64 },
     Reachable(Box<Reachable>),
+    NamedObject { offset: DVec3 },
 }
 
 /// Draws points that the end effector can take.
@@ -75,12 +76,19 @@ impl BoundCommand {
             Command::ReachablePoint { max_offset, min_height, min_radius } => SourceOf::Reachable(Box::new(
                 Reachable::bind(binder, name, *max_offset, *min_height, *min_radius)?,
             )),
+            Command::NamedObject { offset } => {
+                if binder.spec.language.is_none() {
+                    let message = "no instruction names a thing: the scene has no table `[language]`";
+                    return Err(binder.error(ErrorKind::Structure, &at("kind"), message));
+                }
+                SourceOf::NamedObject { offset: DVec3::from(*offset) }
+            }
         };
         Ok(Self { source, period })
     }
 
-    /// A new command.
-    pub fn sample(&self, draw: &mut Draw) -> [f32; 3] {
+    /// A new command; `named` is where the thing stands that the episode's instruction names.
+    pub fn sample(&self, draw: &mut Draw, named: DVec3) -> [f32; 3] {
         let value = match &self.source {
             SourceOf::Velocity { ranges, standing } => {
                 let stand = draw.unit() < *standing;
@@ -90,6 +98,7 @@ impl BoundCommand {
             SourceOf::Box { low, high } => DVec3::from([0, 1, 2].map(|k| draw.range([low[k], high[k]]))),
             SourceOf::Shell { center, radius, min_height } => in_shell(draw, *center, *radius, *min_height),
             SourceOf::Reachable(reachable) => reachable.sample(draw),
+            SourceOf::NamedObject { offset } => named + *offset,
         };
         value.as_vec3().to_array()
     }

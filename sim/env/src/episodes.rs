@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use glam::DVec3;
 use keiko_dynamics::block::{Block, Pass};
 use keiko_dynamics::lane::Lanes;
 use keiko_model::RobotModel;
@@ -340,7 +341,8 @@ impl<L: Lanes> At<'_, '_, L> {
         for (index, command) in rules.commands.iter().enumerate().filter(|(_, command)| command.period > 0) {
             for (env, step) in self.steps().into_iter().enumerate().take(self.block.len) {
                 if step.is_multiple_of(command.period) {
-                    self.draw_command(index, env);
+                    // What names a thing is drawn once, at the start.
+                    self.draw_command(index, env, DVec3::ZERO);
                 }
             }
         }
@@ -349,9 +351,9 @@ impl<L: Lanes> At<'_, '_, L> {
         self.slot.watch.lap("observe");
     }
 
-    fn draw_command(&mut self, index: usize, env: usize) {
+    fn draw_command(&mut self, index: usize, env: usize, named: DVec3) {
         let mut draw = self.who(env).draw(Purpose::Command, index, self.step(env));
-        let value = self.rules.commands[index].sample(&mut draw);
+        let value = self.rules.commands[index].sample(&mut draw, named);
         for (k, value) in value.into_iter().enumerate() {
             self.block.set(self.rules.command + 3 * index + k, env, f64::from(value));
         }
@@ -466,8 +468,14 @@ impl<L: Lanes> At<'_, '_, L> {
         self.slot.push_end[env].fill(0);
         self.slot.push_force[env].fill([0.0; 2]);
         self.slot.wrench[env] = start.parameters.wrench.column(0).collect();
+        let mut named = DVec3::ZERO;
+        if let Some(language) = &rules.language {
+            let instruction = language.draw(who);
+            named = language.place(instruction, &start.qpos);
+            self.block.set(language.row, env, f64::from(instruction));
+        }
         for index in 0..rules.commands.len() {
-            self.draw_command(index, env);
+            self.draw_command(index, env, named);
         }
         match starter {
             Some(starter) => starter.start(self.block, env, &start),

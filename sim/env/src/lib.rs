@@ -11,6 +11,8 @@ mod command;
 pub mod contract;
 mod draw;
 mod episodes;
+pub mod expert;
+mod language;
 mod randomize;
 mod rules;
 mod running;

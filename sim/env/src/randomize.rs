@@ -1,6 +1,6 @@
 //! Randomisation: the state and the parameters that an episode starts with, and pushes.
 
-use glam::{DQuat, DVec3};
+use glam::{DQuat, DVec2, DVec3};
 use keiko_model::error::ErrorKind;
 use keiko_model::kinematics::forward_kinematics;
 use keiko_model::robot::{HeightField, JointKind, Shape};
@@ -10,6 +10,9 @@ use keiko_world::{EnvParameters, Field};
 
 use crate::bind::{Binder, ScalarJoint, dof_rows, qpos_rows, quaternion_row};
 use crate::draw::{Draw, MAX_STREAMS, Purpose, Who};
+
+/// Draws of a prop's place before one that is too near to another counts.
+const MAX_PLACES: usize = 64;
 
 /// A randomisation term with its names resolved.
 enum Bound {
@@ -30,6 +33,7 @@ enum Bound {
     Qpos { rows: Vec<usize>, quaternions: Vec<usize>, noise: Noise },
     Qvel { rows: Vec<usize>, noise: Noise },
     BasePose { q: usize, ranges: [[f64; 2]; 4] },
+    Place { props: Vec<usize>, ranges: [[f64; 2]; 3], apart: f64 },
     BaseVelocity { v: usize, linear: [f64; 2], angular: [f64; 2] },
 }
 
@@ -249,6 +253,7 @@ impl Bound {
                 let rotation = turn * DQuat::from_slice(&qpos[q + 3..q + 7]);
                 qpos[q + 3..q + 7].copy_from_slice(&rotation.normalize().to_array());
             }
+            Self::Place { props, ranges, apart } => place(draw, props, ranges, *apart, qpos),
             Self::BaseVelocity { v, linear, angular } => {
                 for (k, range) in [linear, linear, linear, angular, angular, angular].into_iter().enumerate()
                 {
@@ -256,6 +261,25 @@ impl Bound {
                 }
             }
         }
+    }
+}
+
+/// Draws where props stand, none too near to one that is placed.
+fn place(draw: &mut Draw, props: &[usize], [x, y, yaw]: &[[f64; 2]; 3], apart: f64, qpos: &mut [f64]) {
+    for (at, q) in props.iter().enumerate() {
+        for _ in 0..MAX_PLACES {
+            qpos[*q] = draw.range(*x);
+            qpos[q + 1] = draw.range(*y);
+            let here = DVec2::from_slice(&qpos[*q..*q + 2]);
+            if props[..at]
+                .iter()
+                .all(|taken| here.distance(DVec2::from_slice(&qpos[*taken..*taken + 2])) >= apart)
+            {
+                break;
+            }
+        }
+        let rotation = DQuat::from_rotation_z(draw.range(*yaw)) * DQuat::from_slice(&qpos[q + 3..q + 7]);
+        qpos[q + 3..q + 7].copy_from_slice(&rotation.normalize().to_array());
     }
 }
 
@@ -353,6 +377,15 @@ fn bind_term(binder: &Binder<'_>, term: &Randomization, path: &str) -> Result<Bo
                 binder.ordered(*z, &at("z"))?,
                 binder.ordered(*yaw, &at("yaw"))?,
             ],
+        },
+        Randomization::Place { props, x, y, yaw, apart } => Bound::Place {
+            props: binder.loose_props(props, &at("props"))?,
+            ranges: [
+                binder.ordered(*x, &at("x"))?,
+                binder.ordered(*y, &at("y"))?,
+                binder.ordered(*yaw, &at("yaw"))?,
+            ],
+            apart: *apart,
         },
         Randomization::BaseVelocity { linear, angular } => Bound::BaseVelocity {
             v: floating_base(binder, path)?.1,

@@ -16,6 +16,7 @@ use crate::bind::{AirTime, Binder, Rows};
 use crate::command::BoundCommand;
 use crate::contract::{EnvSpec, GroupSpec};
 use crate::draw::MAX_STREAMS;
+use crate::language::BoundLanguage;
 use crate::randomize::Randomizer;
 use crate::terms::observe::{ObservedTerm, Sees};
 use crate::terms::reward::Pays;
@@ -85,6 +86,7 @@ pub(crate) struct Rules {
     pub spec: EnvSpec,
     pub actions: ActionMap,
     pub commands: Vec<BoundCommand>,
+    pub language: Option<BoundLanguage>,
     pub randomizer: Randomizer,
     pub success: Option<Succeeds>,
     pub rewards: Vec<Reward>,
@@ -134,7 +136,9 @@ impl Rules {
                 .error(ErrorKind::Limit, "episode.seconds", &format!("{steps} control steps"))
                 .allowed(format!("at most {MAX_EPISODE_STEPS}")));
         }
-        for (table, count) in [("observe", task.observe.len()), ("command", task.command.len())] {
+        // The instruction is drawn from the last stream of the commands.
+        let num_commands = task.command.len() + usize::from(task.language.is_some());
+        for (table, count) in [("observe", task.observe.len()), ("command", num_commands)] {
             if count > MAX_STREAMS {
                 return Err(binder.error(ErrorKind::Limit, table, "too many entries").allowed("at most 64"));
             }
@@ -158,6 +162,7 @@ impl Rules {
         let return_sum = binder.take_state(2);
         let sums = binder.take_state(2 * task.reward.len());
         let command = binder.take_state(3 * task.command.len());
+        let language = BoundLanguage::bind(&binder)?;
         let actions = ActionMap::bind(&binder)?;
         let per_step = if task.episode.reward_per_second { control_dt } else { 1.0 };
         let mut rewards = Vec::new();
@@ -195,6 +200,7 @@ impl Rules {
                 max_episode_steps: steps as u32,
             },
             commands,
+            language,
             randomizer: Randomizer::bind(&binder, control_dt)?,
             success: Succeeds::bind(&binder, command, sums)?,
             rewards,

@@ -192,6 +192,15 @@ impl TaskEnv {
         })
     }
 
+    /// Numbers of the instructions of all environments, of those of [`keiko_model::task::Language::instructions`]; `None`
+    /// where the task has no words.
+    pub fn instructions(&self) -> Option<Vec<usize>> {
+        let rules = &self.running().rules;
+        let mut numbers = vec![0.0; rules.spec.num_envs];
+        copy_state_row(self.core(), rules.language.as_ref()?.row, &mut numbers);
+        Some(numbers.into_iter().map(|number| number as usize).collect())
+    }
+
     /// Parameters that are drawn for each environment.
     pub fn parameters(&self) -> &EnvParameters {
         self.simulation.world.resource::<EnvParameters>()

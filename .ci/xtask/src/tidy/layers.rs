@@ -109,6 +109,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "keiko",
         may_use: &[
+            "keiko-data",
             "keiko-dynamics",
             "keiko-env",
             "keiko-model",

@@ -2,6 +2,7 @@
 
 mod bench;
 mod curve;
+mod data;
 mod dynamics;
 mod envs;
 mod eval;
@@ -9,6 +10,7 @@ mod import;
 mod junit;
 mod play;
 mod random_actions;
+mod record;
 pub mod render;
 mod rollout;
 mod run_files;
@@ -36,6 +38,8 @@ pub fn run(cli: &Cli) -> CommandResult {
         Command::Play(args) => play::run(args, &mut output),
         Command::Eval(args) => eval::run(args, &mut output),
         Command::Curve(args) => curve::run(args, &mut output),
+        Command::Record(args) => record::run(args, &mut output),
+        Command::Data(args) => data::run(args, &mut output),
         Command::Smoke(args) => smoke::run(args, &mut output),
         Command::Bench(args) => bench::run(args, &mut output),
         Command::Dynamics(args) => dynamics::run(args, &mut output),

@@ -5,6 +5,7 @@ mod against_mujoco;
 mod errors;
 mod import;
 mod outputs;
+mod record;
 mod render;
 mod rollout;
 mod signals;

@@ -6,6 +6,7 @@
 
 mod camera;
 mod find;
+mod language;
 mod load;
 mod node;
 mod observe;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use camera::CameraSpec;
 pub use find::{list_scenes, resolve_scene};
+pub use language::{Instruction, Language, NamedObject};
 pub use load::Source;
 pub use observe::{Observation, ObservationTerm, QuaternionOrder, RelativeTo};
 pub use randomize::{Randomization, RandomizationTerm};
@@ -71,6 +73,9 @@ pub struct TaskSpec {
     /// Commands that the policy is to follow.
     #[serde(default, skip_serializing_if = "Table::is_empty")]
     pub command: Table<Command>,
+    /// What is asked for in words; one instruction is drawn for each episode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
     /// Observation groups; `policy` must be there, `critic` may be.
     pub observe: Table<Table<ObservationTerm>>,
     /// Weighted reward terms; their names are the metric names.

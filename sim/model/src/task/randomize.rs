@@ -188,6 +188,23 @@ pub enum Randomization {
         #[serde(default)]
         yaw: [f64; 2],
     },
+    /// Where props with a mass stand at first; their height stays. They are placed one after the other, and a place too near
+    /// to one that is taken is drawn again; if there is none after 64 draws the last one counts.
+    Place {
+        /// Which props.
+        props: Patterns,
+        /// Range along x \[m\], in the world.
+        x: [f64; 2],
+        /// Range along y \[m\], in the world.
+        y: [f64; 2],
+        /// Range of the turn about the vertical \[rad\].
+        #[serde(default)]
+        yaw: [f64; 2],
+        /// Least distance between the middles of two of them \[m\], seen from above.
+        #[serde(default)]
+        #[schemars(range(min = 0.0))]
+        apart: f64,
+    },
     /// Added to the initial velocity of a floating base, one draw a component.
     BaseVelocity {
         /// Range of each linear component \[m/s\].

@@ -395,4 +395,10 @@ pub enum Command {
         #[schemars(range(min = 0.0))]
         min_radius: f64,
     },
+    /// Where the thing that the episode's instruction names stands at the start, in the world.
+    NamedObject {
+        /// Added to the middle of the thing \[m\], in the world frame.
+        #[serde(default)]
+        offset: [f64; 3],
+    },
 }

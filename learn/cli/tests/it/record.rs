@@ -1,0 +1,150 @@
+//! `keiko record` and `keiko data`: demonstrations that survive, and datasets that do not fit.
+
+use std::path::Path;
+
+use keiko_data::Dataset;
+
+use crate::support::{Outcome, Running, TempDir, keiko};
+
+/// Small images, few environments.
+fn record<'a>(out: &'a str, episodes: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let few = [
+        "--json",
+        "record",
+        "reach-to",
+        "--out",
+        out,
+        "--episodes",
+        episodes,
+        "--envs",
+        "3",
+        "--size",
+        "16x16",
+    ];
+    [&few[..], more].concat()
+}
+
+/// Runs it on a machine with a device, or skips where there is none.
+fn recorded(args: &[&str]) -> Option<Outcome> {
+    let outcome = keiko(args);
+    if outcome.code == 4 && outcome.stderr.contains("no GPU adapter") {
+        keiko_testkit::skip_or_fail(keiko_testkit::Skip(outcome.stderr));
+        return None;
+    }
+    Some(outcome)
+}
+
+fn episodes(out: &str) -> usize {
+    Dataset::open(Path::new(out)).map_or(0, |dataset| dataset.episodes().len())
+}
+
+#[test]
+fn demonstrations_have_images_joints_actions_and_words() {
+    let dir = TempDir::new("record");
+    let out = dir.file("demos");
+    let Some(outcome) = recorded(&record(&out, "4", &[])) else { return };
+    let result = outcome.expect(0).result();
+    assert_eq!((&result["episodes"], &result["recorded"]), (&4.into(), &4.into()));
+    let dataset = Dataset::open(Path::new(&out)).unwrap();
+    let info = dataset.info();
+    assert_eq!((info.fps, info.robot_type.as_deref()), (25.0, Some("arm")));
+    let joints: Vec<String> = (1..=7).map(|k| format!("axis{k}")).collect();
+    dataset.check_robot(Some("arm"), &joints, &joints).unwrap();
+    assert!(dataset.check_robot(None, &joints[1..], &joints).is_err());
+    for episode in dataset.episodes() {
+        assert_eq!((episode.length, episode.success), (60, None));
+        let text = &episode.tasks[0];
+        let names = ["red cube", "red box", "green ball", "green sphere", "blue cylinder", "blue can"];
+        assert!(names.iter().any(|name| text.contains(name)), "{text}");
+        let (first, last) =
+            (dataset.frame(episode.start).unwrap(), dataset.frame(episode.start + 59).unwrap());
+        assert_ne!(first.images[0], last.images[0]);
+        assert_ne!(first.images[0], first.images[1]);
+        assert!(first.action.iter().all(|action| action.abs() <= 1.0));
+        assert_ne!(first.state, last.state);
+    }
+    // The same seed gives the same episodes.
+    let again = dir.file("again");
+    recorded(&record(&again, "4", &[]));
+    let other = Dataset::open(Path::new(&again)).unwrap();
+    let key =
+        |dataset: &Dataset| (0..4).map(|e| dataset.frame(60 * e + 30).unwrap().state).collect::<Vec<_>>();
+    let sorted = |mut states: Vec<Vec<f32>>| {
+        states.sort_by(|a, b| a.partial_cmp(b).unwrap());
+        states
+    };
+    assert_eq!(sorted(key(&dataset)), sorted(key(&other)));
+
+    let result = keiko(&["--json", "data", "check", &out]).expect(0).result();
+    assert_eq!((&result["frames"], &result["images"]), (&240.into(), &480.into()));
+    // Going on takes the same features, and nothing else.
+    recorded(&record(&out, "5", &[])).unwrap().expect(0);
+    assert_eq!(episodes(&out), 5);
+    let states: Vec<_> = key(&Dataset::open(Path::new(&out)).unwrap());
+    let fifth = Dataset::open(Path::new(&out)).unwrap().frame(60 * 4 + 30).unwrap().state;
+    assert!(!states.contains(&fifth), "the fifth is one of the first four again");
+    recorded(&record(&out, "6", &["--camera", "front"]))
+        .unwrap()
+        .expect(2)
+        .stderr_has(&["observation.images.wrist"]);
+    recorded(&record(&out, "6", &["--failures"])).unwrap().expect(2).stderr_has(&["next.success"]);
+    recorded(&record(&out, "5", &[])).unwrap().expect(0);
+}
+
+#[test]
+fn failures_are_kept_with_their_label() {
+    let dir = TempDir::new("failures");
+    let out = dir.file("demos");
+    // Nobody comes that near.
+    let strict = ["--failures", "--camera", "front", "--set", "success.distance=1e-7"];
+    let Some(outcome) = recorded(&record(&out, "3", &strict)) else { return };
+    let result = outcome.expect(0).result();
+    assert_eq!((&result["tried"], &result["succeeded"]), (&3.into(), &0.into()));
+    let dataset = Dataset::open(Path::new(&out)).unwrap();
+    assert!(dataset.episodes().iter().all(|episode| episode.success == Some(false)));
+}
+
+#[test]
+fn a_killed_recorder_goes_on() {
+    let dir = TempDir::new("killed");
+    let out = dir.file("demos");
+    let Some(outcome) = recorded(&record(&out, "1", &["--camera", "front"])) else { return };
+    outcome.expect(0);
+    let mut before = 1;
+    for round in 0..3 {
+        let mut process = Running::start(&record(&out, "100000", &["--camera", "front"]), &dir);
+        process.wait_for(|| episodes(&out) > before + round);
+        assert!(process.kill(), "it ended by itself");
+        let after = episodes(&out);
+        assert!(after > before);
+        before = after;
+    }
+    let target = (before + 2).to_string();
+    recorded(&record(&out, &target, &["--camera", "front"])).unwrap().expect(0);
+    assert_eq!(episodes(&out), before + 2);
+    keiko(&["data", "check", &out]).expect(0);
+
+    let mut process = Running::start(&record(&out, "100000", &["--camera", "front"]), &dir);
+    process.wait_for(|| episodes(&out) > before + 3);
+    process.signal("INT");
+    process.finish().expect(130);
+    keiko(&["data", "check", &out]).expect(0);
+}
+
+#[test]
+fn what_cannot_be_recorded_or_read_says_why() {
+    let dir = TempDir::new("refused");
+    let out = dir.file("demos");
+    keiko(&["record", "cartpole", "--out", &out]).expect(2).stderr_has(&["no camera", "[[cameras]]"]);
+    keiko(&record(&out, "1", &["--camera", "frnt"])).expect(2).stderr_has(&["did you mean `front`?"]);
+    keiko(&record(&out, "1", &["--set", "physics.timestep=0.0123"]))
+        .expect(2)
+        .stderr_has(&["frames a second"]);
+    keiko(&["data", "check", &out]).expect(2).stderr_has(&["no such folder"]);
+    std::fs::create_dir(dir.path().join("full")).unwrap();
+    std::fs::write(dir.path().join("full/notes.txt"), "mine").unwrap();
+    keiko(&record(&dir.file("full"), "1", &[])).expect(2).stderr_has(&["not empty", "notes.txt"]);
+    let pickle = dir.file("demos.pkl");
+    std::fs::write(&pickle, b"\x80\x04.").unwrap();
+    keiko(&["data", "check", &pickle]).expect(2).stderr_has(&["pickles"]);
+}
