@@ -52,12 +52,12 @@ fn demonstrations_have_images_joints_actions_and_words() {
     dataset.check_robot(Some("arm"), &joints, &joints).unwrap();
     assert!(dataset.check_robot(None, &joints[1..], &joints).is_err());
     for episode in dataset.episodes() {
-        assert_eq!((episode.length, episode.success), (60, None));
+        assert_eq!((episode.length, episode.success), (45, None));
         let text = &episode.tasks[0];
         let names = ["red cube", "red box", "green ball", "green sphere", "blue cylinder", "blue can"];
         assert!(names.iter().any(|name| text.contains(name)), "{text}");
         let (first, last) =
-            (dataset.frame(episode.start).unwrap(), dataset.frame(episode.start + 59).unwrap());
+            (dataset.frame(episode.start).unwrap(), dataset.frame(episode.start + 44).unwrap());
         assert_ne!(first.images[0], last.images[0]);
         assert_ne!(first.images[0], first.images[1]);
         assert!(first.action.iter().all(|action| action.abs() <= 1.0));
@@ -68,7 +68,7 @@ fn demonstrations_have_images_joints_actions_and_words() {
     recorded(&record(&again, "4", &[]));
     let other = Dataset::open(Path::new(&again)).unwrap();
     let key =
-        |dataset: &Dataset| (0..4).map(|e| dataset.frame(60 * e + 30).unwrap().state).collect::<Vec<_>>();
+        |dataset: &Dataset| (0..4).map(|e| dataset.frame(45 * e + 30).unwrap().state).collect::<Vec<_>>();
     let sorted = |mut states: Vec<Vec<f32>>| {
         states.sort_by(|a, b| a.partial_cmp(b).unwrap());
         states
@@ -76,12 +76,12 @@ fn demonstrations_have_images_joints_actions_and_words() {
     assert_eq!(sorted(key(&dataset)), sorted(key(&other)));
 
     let result = keiko(&["--json", "data", "check", &out]).expect(0).result();
-    assert_eq!((&result["frames"], &result["images"]), (&240.into(), &480.into()));
+    assert_eq!((&result["frames"], &result["images"]), (&180.into(), &360.into()));
     // Going on takes the same features, and nothing else.
     recorded(&record(&out, "5", &[])).unwrap().expect(0);
     assert_eq!(episodes(&out), 5);
     let states: Vec<_> = key(&Dataset::open(Path::new(&out)).unwrap());
-    let fifth = Dataset::open(Path::new(&out)).unwrap().frame(60 * 4 + 30).unwrap().state;
+    let fifth = Dataset::open(Path::new(&out)).unwrap().frame(45 * 4 + 30).unwrap().state;
     assert!(!states.contains(&fifth), "the fifth is one of the first four again");
     recorded(&record(&out, "6", &["--camera", "front"]))
         .unwrap()
@@ -102,6 +102,41 @@ fn failures_are_kept_with_their_label() {
     assert_eq!((&result["tried"], &result["succeeded"]), (&3.into(), &0.into()));
     let dataset = Dataset::open(Path::new(&out)).unwrap();
     assert!(dataset.episodes().iter().all(|episode| episode.success == Some(false)));
+}
+
+#[test]
+fn a_trained_policy_shows_how() {
+    let dir = TempDir::new("policy");
+    let (runs, out) = (dir.file("runs"), dir.file("demos"));
+    let train =
+        ["train", "arm-reach", "--device", "cpu", "--iterations", "1", "--envs", "8", "--runs", &runs];
+    keiko(&train).expect(0);
+    let args = [
+        "--json",
+        "record",
+        "arm-reach",
+        "--policy",
+        "last",
+        "--runs",
+        &runs,
+        "--out",
+        &out,
+        "--episodes",
+        "2",
+    ];
+    let Some(outcome) = recorded(&[&args[..], &["--failures", "--size", "16x16"]].concat()) else { return };
+    assert_eq!(outcome.expect(0).result()["recorded"], 2);
+    let dataset = Dataset::open(Path::new(&out)).unwrap();
+    assert_eq!((dataset.len(), dataset.episodes().len()), (160, 2));
+    assert_eq!(
+        *dataset.frame(0).unwrap().task,
+        *"Bring the fingertip of an arm to a point and hold it there"
+    );
+    // A policy for other observations is refused.
+    let other = ["record", "reach-to", "--policy", "last", "--runs", &runs, "--out", &out];
+    keiko(&other).expect(2);
+    let other = ["record", "reach-to", "--policy", "last", "--runs", &runs, "--out", &dir.file("other")];
+    recorded(&other).unwrap().expect(2).stderr_has(&["observation"]);
 }
 
 #[test]
