@@ -328,6 +328,21 @@ impl Dataset {
     /// Reads all but images, and checks every counter.
     fn read_frames(&mut self, rows: &[EpisodeRow]) -> Result<()> {
         let total = self.info.total_frames;
+        let mut tables: Vec<(PathBuf, Table)> = Vec::new();
+        let mut last = None;
+        for row in rows {
+            if last.replace(row.data) != Some(row.data) {
+                let path = self.info.data_file(&self.folder, row.data.0, row.data.1)?;
+                let table = Table::open(&path, &self.info, total)?;
+                tables.push((path, table));
+            }
+            // Checked before room is made for as many frames as the rows promise.
+            if let Some((path, table)) = tables.last().filter(|(_, table)| table.index.len() < row.length) {
+                let (index, length, count) = (row.index, row.length, table.index.len());
+                let message = format!("episode {index} has {length} frames; this file has {count}");
+                return Err(refuse(ErrorKind::Structure, path, message));
+            }
+        }
         let dims = |name: &str| self.info.feature(name).map_or(0, Feature::size);
         let (state_dims, action_dims) = (dims(STATE), dims(ACTION));
         let mut found = vec![false; total];
@@ -336,11 +351,7 @@ impl Dataset {
         self.state = vec![0.0; total * state_dims];
         self.action = vec![0.0; total * action_dims];
         let mut success = vec![false; total];
-        let mut places: Vec<(usize, usize)> = rows.iter().map(|row| row.data).collect();
-        places.dedup();
-        for (chunk, number) in places {
-            let path = self.info.data_file(&self.folder, chunk, number)?;
-            let table = Table::open(&path, &self.info, total)?;
+        for (path, table) in tables {
             for row in 0..table.index.len() {
                 let index = table.index[row];
                 let wrong = |what: String| refuse(ErrorKind::Structure, &path, format!("row {row}: {what}"));

@@ -11,7 +11,7 @@ use keiko_world::{EnvParameters, Field};
 use crate::bind::{Binder, ScalarJoint, dof_rows, qpos_rows, quaternion_row};
 use crate::draw::{Draw, MAX_STREAMS, Purpose, Who};
 
-/// Draws of a prop's place before one that is too near to another counts.
+/// Draws of a prop's place before all are placed anew, and how often that is done.
 const MAX_PLACES: usize = 64;
 
 /// A randomisation term with its names resolved.
@@ -253,7 +253,9 @@ impl Bound {
                 let rotation = turn * DQuat::from_slice(&qpos[q + 3..q + 7]);
                 qpos[q + 3..q + 7].copy_from_slice(&rotation.normalize().to_array());
             }
-            Self::Place { props, ranges, apart } => place(draw, props, ranges, *apart, qpos),
+            Self::Place { props, ranges, apart } => {
+                place(draw, props, ranges, *apart, qpos);
+            }
             Self::BaseVelocity { v, linear, angular } => {
                 for (k, range) in [linear, linear, linear, angular, angular, angular].into_iter().enumerate()
                 {
@@ -264,23 +266,33 @@ impl Bound {
     }
 }
 
-/// Draws where props stand, none too near to one that is placed.
-fn place(draw: &mut Draw, props: &[usize], [x, y, yaw]: &[[f64; 2]; 3], apart: f64, qpos: &mut [f64]) {
-    for (at, q) in props.iter().enumerate() {
-        for _ in 0..MAX_PLACES {
-            qpos[*q] = draw.range(*x);
-            qpos[q + 1] = draw.range(*y);
-            let here = DVec2::from_slice(&qpos[*q..*q + 2]);
-            if props[..at]
-                .iter()
-                .all(|taken| here.distance(DVec2::from_slice(&qpos[*taken..*taken + 2])) >= apart)
-            {
-                break;
-            }
-        }
+/// Draws where props stand, none too near to another; whether that came about.
+fn place(
+    draw: &mut Draw,
+    props: &[usize],
+    [x, y, yaw]: &[[f64; 2]; 3],
+    apart: f64,
+    qpos: &mut [f64],
+) -> bool {
+    // Those that are placed may leave no room for the next: then all are placed anew.
+    let placed = (0..MAX_PLACES).any(|_| {
+        (0..props.len()).all(|at| {
+            (0..MAX_PLACES).any(|_| {
+                let q = props[at];
+                qpos[q] = draw.range(*x);
+                qpos[q + 1] = draw.range(*y);
+                let here = DVec2::from_slice(&qpos[q..q + 2]);
+                props[..at]
+                    .iter()
+                    .all(|taken| here.distance(DVec2::from_slice(&qpos[*taken..*taken + 2])) >= apart)
+            })
+        })
+    });
+    for q in props {
         let rotation = DQuat::from_rotation_z(draw.range(*yaw)) * DQuat::from_slice(&qpos[q + 3..q + 7]);
         qpos[q + 3..q + 7].copy_from_slice(&rotation.normalize().to_array());
     }
+    placed
 }
 
 fn bind_term(binder: &Binder<'_>, term: &Randomization, path: &str) -> Result<Bound> {
@@ -378,15 +390,20 @@ fn bind_term(binder: &Binder<'_>, term: &Randomization, path: &str) -> Result<Bo
                 binder.ordered(*yaw, &at("yaw"))?,
             ],
         },
-        Randomization::Place { props, x, y, yaw, apart } => Bound::Place {
-            props: binder.loose_props(props, &at("props"))?,
-            ranges: [
+        Randomization::Place { props, x, y, yaw, apart } => {
+            let props = binder.loose_props(props, &at("props"))?;
+            let ranges = [
                 binder.ordered(*x, &at("x"))?,
                 binder.ordered(*y, &at("y"))?,
                 binder.ordered(*yaw, &at("yaw"))?,
-            ],
-            apart: *apart,
-        },
+            ];
+            let mut draw = Who { seed: 0, env: 0, episode: 0 }.draw(Purpose::Reset, 0, 0);
+            if !place(&mut draw, &props, &ranges, *apart, &mut binder.scene.default_qpos.clone()) {
+                let message = format!("there is no room for {} things {apart} m apart", props.len());
+                return Err(binder.error(ErrorKind::Value, &at("apart"), &message));
+            }
+            Bound::Place { props, ranges, apart: *apart }
+        }
         Randomization::BaseVelocity { linear, angular } => Bound::BaseVelocity {
             v: floating_base(binder, path)?.1,
             linear: binder.ordered(*linear, &at("linear"))?,

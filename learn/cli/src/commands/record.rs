@@ -38,6 +38,7 @@ pub fn run(args: &Record, output: &mut Output) -> CommandResult {
     let probe = build_env(&task, EnvOptions::default())?;
     let cameras = cameras(args, &task, &probe).or_exit(Code::Usage)?;
     let embodiment = Embodiment::of(&task, &probe).or_exit(Code::Usage)?;
+    Expert::choose(args, &task, &probe)?;
     let spec = Spec {
         fps: embodiment.fps,
         robot_type: embodiment.robot_type.clone(),
@@ -143,7 +144,9 @@ enum Expert {
 impl Expert {
     fn choose(args: &Record, task: &TaskSpec, env: &TaskEnv) -> CommandResult<Self> {
         let Some(run) = &args.policy else {
-            return Ok(Self::Script(Box::new(ReachExpert::new(task, env)?)));
+            return ReachExpert::new(task, env)
+                .map(|script| Self::Script(Box::new(script)))
+                .or_exit(Code::Usage);
         };
         let policy = load_policy(&find_run(&args.runs, run)?)?;
         let spec = env.spec();

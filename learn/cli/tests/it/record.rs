@@ -170,7 +170,10 @@ fn a_killed_recorder_goes_on() {
 fn what_cannot_be_recorded_or_read_says_why() {
     let dir = TempDir::new("refused");
     let out = dir.file("demos");
-    keiko(&["record", "cartpole", "--out", &out]).expect(2).stderr_has(&["no camera", "[[cameras]]"]);
+    keiko(&["record", "half-cheetah", "--out", &out]).expect(2).stderr_has(&["no camera", "[[cameras]]"]);
+    keiko(&["record", "cartpole", "--out", &out])
+        .expect(2)
+        .stderr_has(&["cartpole/scene.toml", "scripted expert"]);
     keiko(&record(&out, "1", &["--camera", "frnt"])).expect(2).stderr_has(&["did you mean `front`?"]);
     keiko(&record(&out, "1", &["--set", "physics.timestep=0.0123"]))
         .expect(2)

@@ -11,11 +11,11 @@ use crate::{Error, ErrorKind, Result};
 use keiko_model::error::Location;
 
 /// Largest footer \[byte\].
-const MAX_FOOTER: u64 = 256 << 20;
+const MAX_FOOTER: u64 = 32 << 20;
 /// Largest page, as stored and unpacked \[byte\].
 const MAX_PAGE: usize = 1 << 30;
 /// Most values of a column in one group of rows.
-const MAX_VALUES: usize = 1 << 26;
+const MAX_VALUES: usize = 1 << 24;
 
 /// A file whose footer was read.
 #[derive(Clone, Debug)]

@@ -213,7 +213,11 @@ fn files_that_do_not_fit_together() {
     let error = refused("other", |dir| {
         fs::copy(dir.join("data/chunk-000/file-000.parquet"), dir.join(DATA)).unwrap();
     });
-    assert_says(&error, DATA, &["row 0: frame 0 again"]);
+    assert_says(&error, DATA, &["episode 1 has 4 frames; this file has 3"]);
+    let error = refused("again", |dir| {
+        fs::copy(dir.join(DATA), dir.join("data/chunk-000/file-000.parquet")).unwrap();
+    });
+    assert_says(&error, DATA, &["row 0: frame 3 again"]);
     let error =
         refused("names", |dir| edit(&dir.join(INFO), |text| text.replacen("\"finger\"", "\"a\",\"b\"", 1)));
     assert_says(&error, INFO, &["4 names for 3 numbers"]);

@@ -74,7 +74,7 @@ fn things_lie_apart_in_their_ranges_and_at_rest() {
         }
     }
     let still = Field::zeros(env.spec().actions.len(), 200);
-    for _ in 0..50 {
+    for _ in 0..40 {
         env.step(&still);
     }
     for (column, places) in before.iter().enumerate() {
@@ -142,6 +142,8 @@ fn what_cannot_be_asked_or_done_is_an_error() {
     assert!(text.contains("no table `[language]`"), "{text}");
     let text = refused("reach-to", &["randomize.things.props=[\"table\"]"]);
     assert!(text.contains("prop with a mass"), "{text}");
+    let text = refused("reach-to", &["randomize.things.apart=0.9"]);
+    assert!(text.contains("no room for 3 things 0.9 m apart"), "{text}");
     let task = scene("cartpole", &[]);
     let cartpole = env("cartpole", &[], &options(1, 1));
     let error = ReachExpert::new(&task, &cartpole).unwrap_err().to_string();

@@ -188,8 +188,8 @@ pub enum Randomization {
         #[serde(default)]
         yaw: [f64; 2],
     },
-    /// Where props with a mass stand at first; their height stays. They are placed one after the other, and a place too near
-    /// to one that is taken is drawn again; if there is none after 64 draws the last one counts.
+    /// Where props with a mass stand at first; their height stays. They are placed one after the other, a place too near to
+    /// one that is taken is drawn again, and if there is none all are placed anew.
     Place {
         /// Which props.
         props: Patterns,
