@@ -4,8 +4,10 @@
 //! parameter vector. [`ActorCritic`] computes with it in burn tensors, for learning; [`HostMlp`] computes the
 //! same in plain Rust, for acting. A [`Policy`] is what is saved, shipped and run: actor weights, observation
 //! statistics and the names and order of everything that goes in and out. [`vla`] is the model that sees and reads.
+//! [`ChunkPolicy`] is how all of them look from outside: images, instruction and state to a chunk of actions.
 
 pub mod activation;
+pub mod chunk;
 pub mod error;
 pub mod host;
 pub mod network;
@@ -16,6 +18,7 @@ pub mod shape;
 pub mod vla;
 
 pub use activation::Activation;
+pub use chunk::{ChunkPolicy, ChunkQueue, ChunkShape, Observation};
 pub use error::PolicyError;
 pub use host::HostMlp;
 pub use network::{ActorCritic, Mlp};

@@ -13,6 +13,10 @@ pub enum Purpose {
     Shuffle = 3,
     /// Entropy of squashed actions, counted by iteration, gradient step and sample.
     Entropy = 4,
+    /// Noise and times of flow matching, counted by step, sample and number.
+    Flow = 5,
+    /// Changes of images, counted by step, sample and number.
+    Images = 6,
 }
 
 /// A family of random numbers named by three counters.

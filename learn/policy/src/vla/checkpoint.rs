@@ -2,7 +2,8 @@
 //! statistics; and, as a program without a network needs it, the tokenizer and sizes of the language model under
 //! `vlm/`.
 
-use super::config::{ACTION, Features, PUBLIC_VLM, Padding, STATE, Sizes, VlaConfig, VlmConfig};
+use super::bpe;
+use super::config::{ACTION, Features, PUBLIC_VLM, Padding, Preset, STATE, Sizes, VlaConfig, VlmConfig};
 use super::flow::{Flow, Inputs, View};
 use super::manifest::tensors;
 use super::normalize::{Scale, Statistics, read_if_there, step};
@@ -41,22 +42,8 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// Reads a folder.
     pub fn load(folder: &Path, device: &Device) -> Result<Self, PolicyError> {
-        let read = |name: &str| {
-            let path = folder.join(name);
-            std::fs::read(&path).map_err(|source| PolicyError::Io { source, path })
-        };
-        let config = VlaConfig::from_json(CONFIG_FILE, &read(CONFIG_FILE)?)?;
+        let (config, vlm, sizes) = read_sizes(folder)?;
         let inside = vlm_folder(&config.vlm_model_name)?;
-        let vlm_file = format!("{inside}/config.json");
-        let vlm = match read_if_there(&folder.join(&vlm_file))? {
-            Some(text) => VlmConfig::from_json(&vlm_file, &text)?,
-            None if config.vlm_model_name == PUBLIC_VLM => VlmConfig::public(),
-            None => {
-                let message = format!("missing; it holds the sizes of `{}`", config.vlm_model_name);
-                return Err(PolicyError::malformed(vlm_file, message));
-            }
-        };
-        let sizes = Sizes::new(&config, &vlm)?;
         let tokenizer = Tokenizer::load(&folder.join(inside).join("tokenizer.json"))?;
         if tokenizer.vocabulary_size() > sizes.vocabulary {
             let message =
@@ -71,6 +58,28 @@ impl Checkpoint {
         Ok(Self { config, vlm, sizes, weights, tokenizer, statistics })
     }
 
+    /// A model of a known size that has learned nothing: weights drawn from `seed`, a tokenizer of the
+    /// `instructions` it will read. `cameras` are name and `[channels, height, width]`.
+    ///
+    /// # Errors
+    /// If states or actions are too long for the size.
+    pub fn fresh<'a>(
+        preset: Preset,
+        cameras: &[(&str, [usize; 3])],
+        [state_dim, action_dim]: [usize; 2],
+        instructions: impl IntoIterator<Item = &'a str>,
+        statistics: Statistics,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self, PolicyError> {
+        let config = preset.config(cameras, state_dim, action_dim);
+        let vlm = preset.vlm();
+        let sizes = Sizes::new(&config, &vlm)?;
+        let tokenizer = bpe::train(instructions, sizes.vocabulary)?;
+        let weights = Weights::random(&tensors(&sizes), seed, device);
+        Ok(Self { config, vlm, sizes, weights, tokenizer, statistics })
+    }
+
     /// Writes a folder, which is created.
     pub fn save(&self, folder: &Path) -> Result<(), PolicyError> {
         let vlm = folder.join(vlm_folder(&self.config.vlm_model_name)?);
@@ -80,6 +89,9 @@ impl Checkpoint {
         };
         write(&vlm.join("config.json"), &pretty("vlm/config.json", &self.vlm)?)?;
         write(&vlm.join("tokenizer.json"), self.tokenizer.source())?;
+        for (name, file) in bpe::processor_files(&self.tokenizer) {
+            write(&vlm.join(name), &pretty(name, &file)?)?;
+        }
         let statistics = self.statistics.to_bytes()?;
         for (name, steps) in self.processors() {
             for step in steps.iter().filter_map(|step| step["state_file"].as_str()) {
@@ -263,6 +275,30 @@ impl Checkpoint {
         self.action_scale()?.invert(&mut values);
         Ok(values)
     }
+}
+
+/// What the configurations of a folder say: the policy, its language model, and the sizes that follow.
+///
+/// # Errors
+/// A file that is missing or not understood, or sizes that are impossible.
+pub fn read_sizes(folder: &Path) -> Result<(VlaConfig, VlmConfig, Sizes), PolicyError> {
+    let read = |name: &str| {
+        let path = folder.join(name);
+        std::fs::read(&path).map_err(|source| PolicyError::Io { source, path })
+    };
+    let config = VlaConfig::from_json(CONFIG_FILE, &read(CONFIG_FILE)?)?;
+    let inside = vlm_folder(&config.vlm_model_name)?;
+    let vlm_file = format!("{inside}/config.json");
+    let vlm = match read_if_there(&folder.join(&vlm_file))? {
+        Some(text) => VlmConfig::from_json(&vlm_file, &text)?,
+        None if config.vlm_model_name == PUBLIC_VLM => VlmConfig::public(),
+        None => {
+            let message = format!("missing; it holds the sizes of `{}`", config.vlm_model_name);
+            return Err(PolicyError::malformed(vlm_file, message));
+        }
+    };
+    let sizes = Sizes::new(&config, &vlm)?;
+    Ok((config, vlm, sizes))
 }
 
 fn pretty(name: &str, value: &impl Serialize) -> Result<Vec<u8>, PolicyError> {

@@ -297,10 +297,21 @@ impl Flow {
     /// and `noise` at `time`.
     pub fn errors(&self, inputs: &Inputs, actions: Tensor<3>, noise: Tensor<3>, time: &[f32]) -> Tensor<3> {
         let memory = self.remember(self.embed_prefix(inputs));
+        self.errors_from(&memory, actions, noise, time)
+    }
+
+    /// [`Flow::errors`] with a prefix already read: several draws of noise and time cost one reading.
+    pub fn errors_from(
+        &self,
+        memory: &Memory,
+        actions: Tensor<3>,
+        noise: Tensor<3>,
+        time: &[f32],
+    ) -> Tensor<3> {
         let t = TensorData::new(time.to_vec(), [time.len(), 1, 1]);
         let t = Tensor::<3>::from_data(t, &self.device);
         let x = noise.clone() * t.clone() + actions.clone() * (t.neg() + 1.0);
-        (self.velocity(&memory, x, time) - (noise - actions)).square()
+        (self.velocity(memory, x, time) - (noise - actions)).square()
     }
 
     /// Mean of [`Flow::errors`] over the real dimensions of actions, without the steps that `padded` marks as

@@ -7,12 +7,15 @@
 //! sizes; [`Preset`] names some. Tensors carry the names and shapes of lerobot's published checkpoint.
 
 pub mod attention;
+pub mod bpe;
 pub mod checkpoint;
 pub mod config;
 pub mod decoder;
 pub mod flow;
+pub mod lora;
 pub mod manifest;
 pub mod normalize;
+pub mod policy;
 pub mod preprocess;
 pub mod tokenizer;
 pub mod vision;
@@ -21,7 +24,9 @@ pub mod weights;
 pub use checkpoint::Checkpoint;
 pub use config::{Preset, Sizes, VlaConfig, VlmConfig};
 pub use flow::{Flow, Inputs, Memory, Prefix};
+pub use lora::Delta;
 pub use manifest::TensorSpec;
+pub use policy::VlaPolicy;
 pub use preprocess::Images;
 pub use tokenizer::Tokenizer;
 pub use weights::Weights;

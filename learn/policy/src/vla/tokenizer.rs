@@ -155,6 +155,11 @@ impl Tokenizer {
         added.or_else(|| self.vocabulary.get(content).copied())
     }
 
+    /// The words that a text without special tokens is cut into before its bytes are merged.
+    pub fn words<'a>(&self, text: &'a str) -> Vec<&'a str> {
+        single_digits(text).into_iter().flat_map(|piece| words(&self.words, piece)).collect()
+    }
+
     /// The tokens of a text. Nothing is put before or after them.
     pub fn encode(&self, text: &str) -> Vec<u32> {
         let mut tokens = Vec::new();
@@ -177,13 +182,11 @@ impl Tokenizer {
     }
 
     fn encode_plain(&self, text: &str, tokens: &mut Vec<u32>) {
-        for piece in single_digits(text) {
-            for word in words(&self.words, piece) {
-                let mut symbols: Vec<u32> =
-                    word.bytes().filter_map(|byte| self.bytes[usize::from(byte)]).collect();
-                self.merge(&mut symbols);
-                tokens.append(&mut symbols);
-            }
+        for word in self.words(text) {
+            let mut symbols: Vec<u32> =
+                word.bytes().filter_map(|byte| self.bytes[usize::from(byte)]).collect();
+            self.merge(&mut symbols);
+            tokens.append(&mut symbols);
         }
     }
 
@@ -251,7 +254,7 @@ fn words<'a>(pattern: &Regex, text: &'a str) -> Vec<&'a str> {
 }
 
 /// GPT-2 writes each byte as a letter: itself where that can be seen, else the next free one from U+0100.
-fn byte_letters() -> Vec<char> {
+pub fn byte_letters() -> Vec<char> {
     let seen = |byte: u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
     let mut hidden = 0x100..;
     let letter = |byte: u8| {

@@ -5,7 +5,7 @@ use crate::PolicyError;
 use crate::noise::{Purpose, Stream};
 use burn::tensor::{Device, Tensor, TensorData};
 use half::{bf16, f16};
-use safetensors::tensor::{Dtype, Metadata, TensorView};
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -130,6 +130,11 @@ impl Header {
         difference
     }
 
+    /// A text of the file's metadata.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        self.metadata.metadata().as_ref()?.get(key).map(String::as_str)
+    }
+
     /// Names, shapes and types as the file has them, in order of name.
     pub fn tensors(&self) -> Vec<(String, Vec<usize>, Dtype)> {
         let tensors = self.names.iter().filter_map(|(name, in_file)| {
@@ -191,6 +196,28 @@ impl Weights {
         weights
     }
 
+    /// The tensors of `specs`, one after the other in `flat`. Gradients reach `flat`'s graph, if it has one.
+    ///
+    /// # Panics
+    /// If `flat` has another length.
+    pub fn from_flat(specs: &[TensorSpec], flat: &Tensor<1>) -> Self {
+        let mut weights = Self { tensors: BTreeMap::new(), specs: specs.to_vec() };
+        let mut start = 0;
+        for spec in specs {
+            let end = start + spec.num_elements();
+            let tensor = flat.clone().slice([start..end]).reshape(spec.matrix());
+            weights.tensors.insert(spec.name.clone(), tensor);
+            start = end;
+        }
+        assert_eq!(flat.dims(), [start], "numbers of all tensors");
+        weights
+    }
+
+    /// The numbers of some tensors, one after the other.
+    pub fn to_flat(&self, specs: &[TensorSpec]) -> Vec<f32> {
+        specs.iter().flat_map(|spec| numbers(self.get(&spec.name))).collect()
+    }
+
     fn insert(&mut self, spec: &TensorSpec, values: Vec<f32>, device: &Device) {
         let tensor = Tensor::from_data(TensorData::new(values, spec.matrix()), device);
         self.tensors.insert(spec.name.clone(), tensor);
@@ -242,25 +269,52 @@ impl Weights {
 
     /// Writes all tensors as f32 safetensors; `metadata` goes into the header.
     pub fn write(&self, path: &Path, metadata: &[(&str, String)]) -> Result<(), PolicyError> {
-        let part = path.display().to_string();
+        let bytes = self.to_bytes(metadata)?;
+        std::fs::write(path, bytes).map_err(|source| PolicyError::Io { source, path: path.to_path_buf() })
+    }
+
+    /// All tensors as f32 safetensors; `metadata` goes into the header.
+    pub fn to_bytes(&self, metadata: &[(&str, String)]) -> Result<Vec<u8>, PolicyError> {
+        let refuse = |error| PolicyError::malformed("safetensors", error);
         let bytes: Vec<Vec<u8>> = self.specs.iter().map(|spec| to_bytes(self.get(&spec.name))).collect();
         let views = self.specs.iter().zip(&bytes).map(|(spec, bytes)| {
             let view = TensorView::new(Dtype::F32, spec.shape.clone(), bytes)?;
             Ok((spec.name.as_str(), view))
         });
-        let views: Vec<_> = views
-            .collect::<Result<_, safetensors::SafeTensorError>>()
-            .map_err(|error| PolicyError::malformed(&part, error))?;
+        let views: Vec<_> = views.collect::<Result<_, safetensors::SafeTensorError>>().map_err(refuse)?;
         let metadata = metadata.iter().map(|(key, value)| ((*key).to_string(), value.clone()));
-        safetensors::serialize_to_file(views, Some(metadata.collect()), path)
-            .map_err(|error| PolicyError::malformed(&part, error))
+        safetensors::serialize(views, Some(metadata.collect())).map_err(refuse)
     }
+
+    /// Reads what [`Weights::to_bytes`] gave for exactly these tensors; `part` names it in errors.
+    pub fn from_bytes(
+        part: &str,
+        bytes: &[u8],
+        specs: &[TensorSpec],
+        device: &Device,
+    ) -> Result<Self, PolicyError> {
+        let refuse = |error: String| PolicyError::malformed(part, error);
+        let file = SafeTensors::deserialize(bytes).map_err(|error| refuse(error.to_string()))?;
+        let mut weights = Self { tensors: BTreeMap::new(), specs: Vec::new() };
+        for spec in specs {
+            let view = file.tensor(&spec.name).map_err(|error| refuse(error.to_string()))?;
+            if view.shape() != spec.shape {
+                return Err(refuse(format!("`{}` {:?}, needed {:?}", spec.name, view.shape(), spec.shape)));
+            }
+            weights.insert(spec, to_f32(view.dtype(), view.data()).map_err(refuse)?, device);
+        }
+        Ok(weights)
+    }
+}
+
+/// The numbers of a tensor.
+fn numbers(tensor: Tensor<2>) -> Vec<f32> {
+    tensor.inner().into_data().convert::<f32>().iter::<f32>().collect()
 }
 
 /// Little-endian bytes of the numbers of a tensor.
 fn to_bytes(tensor: Tensor<2>) -> Vec<u8> {
-    let data = tensor.inner().into_data().convert::<f32>();
-    data.iter::<f32>().flat_map(f32::to_le_bytes).collect()
+    numbers(tensor).into_iter().flat_map(f32::to_le_bytes).collect()
 }
 
 /// Numbers of a float type as f32.

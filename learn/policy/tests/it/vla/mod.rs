@@ -4,7 +4,9 @@ mod checkpoint;
 mod gguf;
 mod golden;
 mod language;
+mod lora;
 mod manifest;
+mod policy;
 mod tokenizer;
 
 use std::path::PathBuf;
