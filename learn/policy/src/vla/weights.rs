@@ -205,7 +205,7 @@ impl Weights {
         let mut start = 0;
         for spec in specs {
             let end = start + spec.num_elements();
-            let tensor = flat.clone().slice([start..end]).reshape(spec.matrix());
+            let tensor = flat.clone().narrow(0, start, end - start).reshape(spec.matrix());
             weights.tensors.insert(spec.name.clone(), tensor);
             start = end;
         }

@@ -4,6 +4,7 @@ mod checkpoint;
 mod gguf;
 mod golden;
 mod language;
+mod lerobot;
 mod lora;
 mod manifest;
 mod policy;
