@@ -37,6 +37,20 @@ pub enum TrainError {
         /// Counted from 0.
         iteration: u64,
     },
+    /// Something about a fine-tuning run that cannot be.
+    #[error("{what}: {message}")]
+    FineTune {
+        /// What is wrong.
+        what: String,
+        /// What was found and what is allowed.
+        message: String,
+    },
+    /// Demonstrations that cannot be read.
+    #[error(transparent)]
+    Data(#[from] keiko_data::Error),
+    /// A run folder that cannot be used.
+    #[error(transparent)]
+    Storage(#[from] crate::StorageError),
     /// No device of the kind asked for.
     #[error("{0}")]
     Device(String),

@@ -1,4 +1,4 @@
-//! Rollouts, PPO, checkpoints, run folders.
+//! Rollouts, PPO, fine-tuning, checkpoints, run folders.
 
 pub mod agent;
 pub mod checkpoint;
@@ -6,6 +6,7 @@ mod clock;
 pub mod device;
 pub mod error;
 pub mod eval;
+pub mod finetune;
 pub mod gae;
 pub mod lock;
 pub mod metrics;

@@ -6,6 +6,7 @@ mod data;
 mod dynamics;
 mod envs;
 mod eval;
+mod finetune;
 mod import;
 mod junit;
 mod play;
@@ -20,6 +21,7 @@ mod train;
 mod verify;
 mod verify_bits;
 mod verify_mujoco;
+mod verify_smolvla;
 
 use keiko_world::verify::bits::Claim;
 
@@ -35,6 +37,7 @@ pub fn run(cli: &Cli) -> CommandResult {
     let mut output = Output::new(cli.json);
     let code = match &cli.command {
         Command::Train(args) => train::run(args, &mut output),
+        Command::FineTune(args) => finetune::run(args, &mut output),
         Command::Play(args) => play::run(args, &mut output),
         Command::Eval(args) => eval::run(args, &mut output),
         Command::Curve(args) => curve::run(args, &mut output),
@@ -52,6 +55,7 @@ pub fn run(cli: &Cli) -> CommandResult {
             VerifyWhat::Batch(args) => verify_bits::run(Claim::Batch, args, &mut output),
             VerifyWhat::Threads(args) => verify_bits::run(Claim::Threads, args, &mut output),
             VerifyWhat::Reset(args) => verify_bits::run(Claim::Reset, args, &mut output),
+            VerifyWhat::SmolVla(args) => verify_smolvla::run(args, &mut output),
             VerifyWhat::Mujoco(args) => verify_mujoco::run(args, &mut output),
         },
         Command::Render(args) => render::run(args, &mut output),

@@ -127,6 +127,9 @@ impl From<TrainError> for Failure {
             TrainError::Spec(_) | TrainError::Environment { .. } => Code::Scene,
             TrainError::State { .. } | TrainError::Device(_) => Code::Machine,
             TrainError::Policy(_) | TrainError::Diverged { .. } => Code::Failed,
+            TrainError::FineTune { .. } => Code::Usage,
+            TrainError::Data(_) => Code::Scene,
+            TrainError::Storage(error) => return error.into(),
         };
         Self { code, error: error.into() }
     }

@@ -316,7 +316,8 @@ fn env_options(task: &TaskSpec, seed: u64) -> EnvOptions {
     EnvOptions { num_envs: task.train.num_envs, seed, ..EnvOptions::default() }
 }
 
-fn open_device(choice: DeviceArg, output: &Output) -> CommandResult<Device> {
+/// The device that was asked for; says which it is.
+pub fn open_device(choice: DeviceArg, output: &Output) -> CommandResult<Device> {
     let choice = match choice {
         DeviceArg::Auto => DeviceChoice::Auto,
         DeviceArg::Cpu => DeviceChoice::Cpu,
@@ -327,7 +328,8 @@ fn open_device(choice: DeviceArg, output: &Output) -> CommandResult<Device> {
     Ok(device)
 }
 
-fn info(seed: u64, device: &Device) -> RunInfo {
+/// Facts of this process for records of runs.
+pub fn info(seed: u64, device: &Device) -> RunInfo {
     RunInfo::of_this_process(
         seed,
         device.name(),

@@ -3,6 +3,7 @@
 
 mod against_mujoco;
 mod errors;
+mod finetune;
 mod import;
 mod outputs;
 mod record;

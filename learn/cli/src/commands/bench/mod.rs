@@ -2,6 +2,7 @@
 
 mod cameras;
 mod env;
+mod model;
 mod models;
 mod physics;
 mod race;
@@ -17,6 +18,7 @@ use crate::output::Output;
 pub fn run(args: &Bench, output: &mut Output) -> CommandResult {
     match &args.what {
         BenchWhat::Cameras(args) => cameras::run(args, output),
+        BenchWhat::Model(args) => model::run(args, output),
         BenchWhat::Env(args) => env::run(args, output),
         BenchWhat::Rapier(args) => rapier::run(args, output),
         BenchWhat::Physics(args) => physics::run(args, output),

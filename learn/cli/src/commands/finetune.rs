@@ -1,0 +1,257 @@
+//! `keiko finetune`: a vision-language-action policy learns from demonstrations.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use keiko_data::Dataset;
+use keiko_policy::vla::Preset;
+use keiko_train::CheckpointStore;
+use keiko_train::finetune::data::Demonstrations;
+use keiko_train::finetune::dir::{FineTuneRun, read_run};
+use keiko_train::finetune::provenance::{DataRecord, FileRecord};
+use keiko_train::finetune::start::{Origin, start};
+use keiko_train::finetune::{FineTuneDir, FineTuneSpec, FineTuner, Learn, Provenance, StepReport};
+use keiko_train::metrics::MetricsLog;
+use keiko_train::progress::{Progress, ProgressMode, ProgressUpdate};
+
+use super::run_files::CPU_SECONDS;
+use super::train::{info, open_device};
+use crate::args::{FineTune, LearnArg};
+use crate::exit::{Code, CommandResult, OrExit};
+use crate::output::{Output, complain};
+use crate::signals::Signals;
+
+/// Checkpoints kept of a run.
+const KEEP_CHECKPOINTS: usize = 2;
+/// Steps between two lines of `metrics.jsonl`.
+const LOG_EVERY: u64 = 10;
+
+/// A run and everything it writes to.
+struct Run {
+    dir: FineTuneDir,
+    tuner: FineTuner,
+    checkpoints: CheckpointStore,
+    metrics: MetricsLog,
+    progress: Progress,
+}
+
+/// Runs the command.
+pub fn run(args: &FineTune, output: &mut Output) -> CommandResult {
+    let signals = Signals::listen()?;
+    let mut run = match &args.resume {
+        Some(path) => resume(path, args, output)?,
+        None => begin(args, output)?,
+    };
+    let interrupted = run.train(&signals, output)?;
+    run.progress.finish();
+    let steps = run.tuner.steps();
+    output.set("steps", steps);
+    output.set("run_dir", run.dir.path().display().to_string());
+    let folder = run.dir.path().display().to_string();
+    if let Some(code) = interrupted {
+        output.say(format!("stopped after step {steps}; go on with: keiko finetune --resume {folder}"));
+        return Ok(code);
+    }
+    let loss = run.tuner.validate()?;
+    let policy = run.export()?;
+    output.set("validation_loss", serde_json::json!(loss));
+    output.set("policy", policy.clone());
+    output.set("parameters", run.tuner.start().weights.num_parameters());
+    output.set("learned_parameters", run.tuner.learned().num_parameters());
+    let held_out = loss.map(|loss| format!(", held-out loss {loss:.4}")).unwrap_or_default();
+    output.say(format!(
+        "{steps} steps in {:.1} s ({:.1} CPU-seconds){held_out}\nthe policy is in {policy}",
+        output.wall_seconds(),
+        output.cpu_seconds()
+    ));
+    Ok(Code::Done)
+}
+
+/// A new run.
+fn begin(args: &FineTune, output: &Output) -> CommandResult<Run> {
+    let folder = args.dataset.as_deref().context("a dataset is needed").or_exit(Code::Usage)?;
+    let out = args.out.as_deref().context("--out is needed").or_exit(Code::Usage)?;
+    if read_run(out).is_ok() {
+        let error =
+            anyhow::anyhow!("{0} holds a run; go on with it: keiko finetune --resume {0}", out.display());
+        return Err(error).or_exit(Code::Usage);
+    }
+    let spec = spec_of(args);
+    spec.validate()?;
+    let data = Dataset::open(folder)?;
+    let device = open_device(args.device, output)?;
+    let origin = match &args.base {
+        Some(folder) => Origin::Base { folder, new_robot: args.new_robot },
+        None => Origin::Scratch(args.size.unwrap_or(Preset::Nano)),
+    };
+    let (policy, base) = start(&origin, &data, args.seed, &device)?;
+    let files = hashes(&data)?;
+    let robot = data.robot();
+    let tuner = FineTuner::new(policy, Arc::new(data), spec.clone(), args.seed, device)?;
+    let record = DataRecord {
+        folder: folder.display().to_string(),
+        files,
+        held_out_episodes: tuner.split().held_out.clone(),
+    };
+    let size = args.base.is_none().then(|| args.size.unwrap_or(Preset::Nano).name().to_owned());
+    let started = info(args.seed, tuner.device());
+    let provenance = Provenance::new(base, record, size, spec.clone(), started);
+    let dataset = std::path::absolute(folder).or_exit(Code::Machine)?;
+    let run = FineTuneRun { dataset, seed: args.seed, spec };
+    let dir = FineTuneDir::create(out, run, provenance, robot, tuner.start())?;
+    assemble(dir, tuner, None, output)
+}
+
+/// A run that goes on from its newest intact checkpoint.
+fn resume(path: &Path, args: &FineTune, output: &Output) -> CommandResult<Run> {
+    let dir = FineTuneDir::resume(path)?;
+    let FineTuneRun { dataset, seed, spec } = dir.run().clone();
+    let data = Dataset::open(args.dataset.as_deref().unwrap_or(&dataset))?;
+    dir.provenance().check_data(&hashes(&data)?)?;
+    let device = open_device(args.device, output)?;
+    let policy = dir.start(&device)?;
+    let mut tuner = FineTuner::new(policy, Arc::new(data), spec, seed, device)?;
+    let latest = dir.checkpoints(KEEP_CHECKPOINTS)?.load_latest()?;
+    for refused in &latest.refused {
+        complain(format!("warning: {refused}"));
+    }
+    // A run that was killed before its first checkpoint goes on from its beginning.
+    if let Some(checkpoint) = &latest.checkpoint {
+        tuner.restore(&checkpoint.files)?;
+    }
+    output.say(format!("resumed at step {}", tuner.steps()));
+    let step = tuner.steps();
+    assemble(dir, tuner, Some(step), output)
+}
+
+fn assemble(dir: FineTuneDir, tuner: FineTuner, resumed: Option<u64>, output: &Output) -> CommandResult<Run> {
+    let mut checkpoints = dir.checkpoints(KEEP_CHECKPOINTS)?;
+    if let Some(step) = resumed {
+        checkpoints.discard_after(step)?;
+    }
+    let metrics = dir.metrics(resumed)?;
+    let mode = ProgressMode::choose(output.json(), std::io::stderr().is_terminal());
+    let spec = tuner.spec();
+    let samples = tuner.steps() * spec.batch as u64;
+    let progress = Progress::new(Box::new(std::io::stderr()), mode, spec.steps, tuner.steps(), samples);
+    let split = tuner.split();
+    output.say(format!(
+        "{} of {} parameters learn from {} frames; {} frames of {} episodes are held out",
+        tuner.learned().num_parameters(),
+        tuner.start().weights.num_parameters(),
+        split.training.len(),
+        split.validation.len(),
+        split.held_out.len()
+    ));
+    Ok(Run { dir, tuner, checkpoints, metrics, progress })
+}
+
+impl Run {
+    /// Steps until done or interrupted; then everything is saved.
+    fn train(&mut self, signals: &Signals, output: &Output) -> CommandResult<Option<Code>> {
+        while !self.tuner.is_finished() {
+            let report = self.tuner.step()?;
+            let spec = self.tuner.spec();
+            let (validate, save) = (spec.validate_every, spec.checkpoint_every);
+            let validation = match self.tuner.is_time_for(validate) {
+                true => self.tuner.validate()?,
+                false => None,
+            };
+            if report.step % LOG_EVERY == 0 || validation.is_some() || self.tuner.is_finished() {
+                self.log(&report, validation, output);
+            }
+            let interrupted = signals.received();
+            if interrupted.is_some() || self.tuner.is_time_for(save) {
+                self.save_checkpoint()?;
+            }
+            if interrupted.is_some() {
+                return Ok(interrupted);
+            }
+        }
+        Ok(None)
+    }
+
+    fn log(&mut self, report: &StepReport, validation: Option<f64>, output: &Output) {
+        let samples = report.step * self.tuner.spec().batch as u64;
+        let mut scalars = vec![
+            ("Loss/flow", report.loss),
+            ("Loss/grad_norm", report.grad_norm),
+            ("Loss/learning_rate", report.learning_rate),
+            ("Perf/step_time", report.secs),
+            (CPU_SECONDS, output.cpu_seconds()),
+        ];
+        scalars.extend(validation.map(|loss| ("Eval/flow", loss)));
+        self.metrics.append(report.step, &scalars);
+        if let Some(warning) = self.metrics.take_warning() {
+            self.progress.message(&warning);
+        }
+        if let Some(loss) = validation {
+            self.progress.message(&format!("step {}: held-out loss {loss:.4}", report.step));
+        }
+        let shown = [("loss", report.loss), ("norm", report.grad_norm), ("rate", report.learning_rate)];
+        self.progress.update(&ProgressUpdate { iteration: report.step, env_steps: samples, scalars: &shown });
+    }
+
+    /// A disk that is full now may not be later: a failed checkpoint is a warning, older ones stay.
+    fn save_checkpoint(&mut self) -> CommandResult<()> {
+        let step = self.tuner.steps();
+        let mut files = self.tuner.state()?;
+        let name = keiko_train::finetune::provenance::PROVENANCE_FILE;
+        files.insert(name.to_owned(), self.dir.provenance_at(step)?);
+        if let Err(error) = self.checkpoints.save(step, &files) {
+            if self.tuner.is_finished() {
+                return Err(error.into());
+            }
+            self.progress.message(&format!("warning: no checkpoint at step {step}: {error}"));
+        }
+        Ok(())
+    }
+
+    /// Writes the policy of the mean parameters.
+    fn export(&mut self) -> CommandResult<String> {
+        let base = self.dir.provenance().base.as_ref().map(|base| base.sha256.clone());
+        let delta = base.and_then(|sha256| self.tuner.delta(&sha256));
+        let folder = self.dir.export(&self.tuner.policy(), delta.as_ref(), self.tuner.steps())?;
+        Ok(folder.display().to_string())
+    }
+}
+
+/// The recipe, changed as the command line says.
+fn spec_of(args: &FineTune) -> FineTuneSpec {
+    let learn = args.learn.map(|learn| match learn {
+        LearnArg::Full => Learn::Full,
+        LearnArg::Expert => Learn::Expert,
+        LearnArg::Lora => Learn::Lora,
+    });
+    let recipe = match (&args.base, learn) {
+        (None, _) => FineTuneSpec { learn: learn.unwrap_or(Learn::Full), ..FineTuneSpec::from_scratch() },
+        (Some(_), learn) => FineTuneSpec::published(learn.unwrap_or(Learn::Expert)),
+    };
+    let learning_rate = args.learning_rate.unwrap_or(recipe.learning_rate);
+    FineTuneSpec {
+        steps: args.steps.unwrap_or(recipe.steps),
+        batch: args.batch.unwrap_or(recipe.batch),
+        draws: args.draws.unwrap_or(recipe.draws),
+        learning_rate,
+        final_learning_rate: recipe.final_learning_rate.min(learning_rate),
+        lora_rank: args.lora_rank.unwrap_or(recipe.lora_rank),
+        lora_alpha: args.lora_rank.map_or(recipe.lora_alpha, |rank| rank as f64),
+        ema: args.ema.unwrap_or(recipe.ema),
+        augment_shift: args.augment_shift.unwrap_or(recipe.augment_shift),
+        augment_colour: args.augment_colour.unwrap_or(recipe.augment_colour),
+        validation: args.validation.unwrap_or(recipe.validation),
+        validate_every: args.validate_every.unwrap_or(recipe.validate_every),
+        checkpoint_every: args.checkpoint_every.unwrap_or(recipe.checkpoint_every),
+        ..recipe
+    }
+}
+
+fn hashes(data: &Dataset) -> CommandResult<Vec<FileRecord>> {
+    let files = data.file_hashes()?;
+    Ok(files
+        .into_iter()
+        .map(|file| FileRecord { path: file.path, bytes: file.bytes, sha256: file.sha256 })
+        .collect())
+}
