@@ -236,6 +236,10 @@ pub struct FineTune {
     #[arg(long, value_name = "NAME")]
     pub size: Option<Preset>,
 
+    /// Camera that a policy from nothing looks through; all of the dataset by default. Repeatable.
+    #[arg(long = "camera", value_name = "NAME", conflicts_with = "base")]
+    pub cameras: Vec<String>,
+
     /// Which parameters learn; of a base the expert by default, from nothing all.
     #[arg(long, value_enum)]
     pub learn: Option<LearnArg>,
@@ -552,7 +556,7 @@ pub struct BenchModel {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     pub cameras: usize,
     /// Draws of noise and time for each frame of a gradient step.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = at_least_one)]
     pub draws: usize,
     /// Seconds of each measurement.
     #[arg(long, value_name = "S", default_value_t = 4.0, value_parser = positive_seconds)]

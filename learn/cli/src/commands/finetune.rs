@@ -84,7 +84,7 @@ fn begin(args: &FineTune, output: &Output) -> CommandResult<Run> {
     let device = open_device(args.device, output)?;
     let origin = match &args.base {
         Some(folder) => Origin::Base { folder, new_robot: args.new_robot },
-        None => Origin::Scratch(args.size.unwrap_or(Preset::Nano)),
+        None => Origin::Scratch { size: args.size.unwrap_or(Preset::Nano), cameras: &args.cameras },
     };
     let (policy, base) = start(&origin, &data, args.seed, &device)?;
     let files = hashes(&data)?;

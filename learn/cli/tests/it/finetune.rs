@@ -8,7 +8,7 @@ use keiko_data::{Demonstration, Image, Recorder, Spec};
 use keiko_policy::vla::Checkpoint;
 use serde_json::Value;
 
-use crate::support::{Random, Running, TempDir, checkpoints, keiko, text};
+use crate::support::{Random, Running, TempDir, checkpoints, keiko, text, workspace_file};
 
 /// Side of the recorded images \[px\].
 const SIDE: usize = 64;
@@ -146,4 +146,34 @@ fn what_cannot_be_learned_from_is_refused_in_words() {
     keiko(&["finetune", &data, "--out", &out, "--size", "nanno"]).expect(2).stderr_has(&["nano, micro"]);
     keiko(&["finetune", "--resume", &dir.file("nowhere")]).expect(2).stderr_has(&["finetune.json"]);
     assert!(!Path::new(&out).exists(), "nothing is left behind");
+}
+
+#[test]
+fn a_folder_of_lerobot_is_verified_and_one_that_lacks_a_tensor_is_not() {
+    let fixture = workspace_file("learn/policy/tests/fixtures/smolvla");
+    let verify = |folder: &str| keiko(&["--json", "verify", "smolvla", folder, "--device", "cpu"]);
+    let result = verify(&fixture).expect(0).result();
+    assert_eq!((&result["difference"], &result["public"]), (&"none".into(), &false.into()));
+    assert!(result["action_size"].as_f64().is_some_and(|size| size > 0.0));
+    assert_eq!(result, {
+        let mut again = verify(&fixture).expect(0).result();
+        for clock in ["cpu_seconds", "wall_seconds"] {
+            again[clock] = result[clock].clone();
+        }
+        again
+    });
+    // Weights of other sizes than the configuration says.
+    let dir = TempDir::new("verify-smolvla");
+    fs::create_dir_all(dir.path().join("vlm")).unwrap();
+    for name in ["model.safetensors", "vlm/config.json"] {
+        fs::copy(Path::new(&fixture).join(name), dir.path().join(name)).unwrap();
+    }
+    let config = fs::read_to_string(Path::new(&fixture).join("config.json")).unwrap();
+    fs::write(
+        dir.path().join("config.json"),
+        config.replace("\"num_vlm_layers\": 4", "\"num_vlm_layers\": 3"),
+    )
+    .unwrap();
+    let result = verify(&text(dir.path())).expect(1).result();
+    assert!(result["difference"].as_str().unwrap().contains("layers.3"), "{result}");
 }

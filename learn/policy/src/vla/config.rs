@@ -707,7 +707,8 @@ impl Preset {
             max_action_dim,
             resize_imgs_with_padding: Some([side, side]),
             tokenizer_max_length: if public { 48 } else { 24 },
-            pad_language_to: Padding::MaxLength,
+            // Small models know short instructions: a third of all tokens would be padding.
+            pad_language_to: if public { Padding::MaxLength } else { Padding::Longest },
             vlm_model_name: if public { PUBLIC_VLM.into() } else { "vlm".into() },
             num_vlm_layers: if public { 16 } else { self.text()[1] as i64 },
             other,

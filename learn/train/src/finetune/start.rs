@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use keiko_model::error::nearest_name;
 use keiko_policy::vla::checkpoint::WEIGHTS_FILE;
 use keiko_policy::vla::config::{ACTION, Feature, FeatureType, Features, STATE};
 use keiko_policy::vla::{Checkpoint, Preset, Sizes};
@@ -27,7 +28,12 @@ pub enum Origin<'a> {
         new_robot: bool,
     },
     /// Nothing.
-    Scratch(Preset),
+    Scratch {
+        /// Its size.
+        size: Preset,
+        /// Cameras it looks through, by name; all of the data where empty.
+        cameras: &'a [String],
+    },
 }
 
 /// The policy, and what is to be recorded of its origin.
@@ -41,7 +47,7 @@ pub fn start(
     device: &Device,
 ) -> Result<(Checkpoint, Option<BaseRecord>), TrainError> {
     match from {
-        Origin::Scratch(preset) => Ok((scratch(*preset, data, seed, device)?, None)),
+        Origin::Scratch { size, cameras } => Ok((scratch(*size, cameras, data, seed, device)?, None)),
         Origin::Base { folder, new_robot } => {
             let mut base = Checkpoint::load(folder, device.tensors())?;
             let sha256 = hash_file(&folder.join(WEIGHTS_FILE))?;
@@ -59,16 +65,31 @@ pub fn start(
 
 fn scratch(
     preset: Preset,
+    chosen: &[String],
     data: &dyn Demonstrations,
     seed: u64,
     device: &Device,
 ) -> Result<Checkpoint, TrainError> {
-    let cameras = data.cameras();
+    let refuse = |message: String| TrainError::FineTune { what: "dataset".into(), message };
+    let there = data.cameras();
+    let short = |name: &str| name.strip_prefix(keiko_data::IMAGES).unwrap_or(name).to_owned();
+    let find = |name: &String| {
+        there.iter().find(|(camera, _)| short(camera) == short(name)).ok_or_else(|| {
+            let names = there.iter().map(|(camera, _)| short(camera)).collect::<Vec<_>>();
+            let hint = nearest_name(name, names.iter().map(String::as_str));
+            let hint = hint.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+            refuse(format!("no camera `{name}`; there are: {}{hint}", names.join(", ")))
+        })
+    };
+    let cameras: Vec<&(String, [usize; 3])> = match chosen.is_empty() {
+        true => there.iter().collect(),
+        false => chosen.iter().map(find).collect::<Result<_, _>>()?,
+    };
     if cameras.is_empty() {
-        return Err(TrainError::FineTune { what: "dataset".into(), message: "it has no camera".into() });
+        return Err(refuse("it has no camera".into()));
     }
     let cameras: Vec<(&str, [usize; 3])> =
-        cameras.iter().map(|(name, shape)| (name.as_str(), *shape)).collect();
+        cameras.into_iter().map(|(name, shape)| (name.as_str(), *shape)).collect();
     let instructions = data.instructions();
     Ok(Checkpoint::fresh(
         preset,
