@@ -292,6 +292,18 @@ pub struct FineTune {
     #[arg(long, value_name = "N")]
     pub checkpoint_every: Option<u64>,
 
+    /// Scene to try the policy in while it learns: a success rate with its interval.
+    #[arg(long, value_name = "SCENE")]
+    pub task: Option<String>,
+
+    /// Steps between two trials; 0 for one at the end.
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "task")]
+    pub eval_every: u64,
+
+    /// Episodes of a trial.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one, requires = "task")]
+    pub eval_episodes: usize,
+
     /// Seed of everything random.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -363,6 +375,22 @@ pub struct Eval {
     /// Run folder, name of a task (its newest run), or `last`.
     #[arg(default_value = "last")]
     pub run: String,
+
+    /// Instead of a run: folder of a policy that sees and reads, or of the fine-tuning run that made it.
+    #[arg(long, value_name = "DIR", requires = "task", conflicts_with = "run")]
+    pub policy: Option<PathBuf>,
+
+    /// Scene that the policy acts in; it needs the policy's cameras.
+    #[arg(long, value_name = "SCENE", requires = "policy")]
+    pub task: Option<String>,
+
+    /// Tell the policy any of the task's instructions rather than the episode's own: what it does without words.
+    #[arg(long, requires = "policy")]
+    pub shuffle_instructions: bool,
+
+    /// Where the policy's network runs.
+    #[arg(long, value_enum, default_value_t = DeviceArg::Auto, requires = "policy")]
+    pub device: DeviceArg,
 
     /// Episodes.
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = at_least_one)]

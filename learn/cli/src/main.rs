@@ -11,6 +11,7 @@ mod output;
 mod pictures;
 mod signals;
 mod states;
+mod studio;
 
 use std::process::ExitCode;
 

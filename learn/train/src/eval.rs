@@ -59,8 +59,9 @@ pub fn evaluate(policy: &Policy, env: &mut dyn VecEnv, episodes: usize) -> Resul
     })
 }
 
+/// What ended episodes add up to.
 #[derive(Default)]
-struct Tally {
+pub(crate) struct Tally {
     returns: Vec<f64>,
     steps: u64,
     judged: usize,
@@ -69,7 +70,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, end: &EpisodeEnd) {
+    pub(crate) fn add(&mut self, end: &EpisodeEnd) {
         self.returns.push(end.return_sum);
         self.steps += u64::from(end.length);
         self.judged += usize::from(end.success.is_some());
@@ -80,7 +81,7 @@ impl Tally {
         }
     }
 
-    fn report(&self, rewards: &[String]) -> EvalReport {
+    pub(crate) fn report(&self, rewards: &[String]) -> EvalReport {
         let episodes = self.returns.len();
         let count = episodes.max(1) as f64;
         let mean_return = self.returns.iter().sum::<f64>() / count;

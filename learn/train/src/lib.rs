@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod checkpoint;
+pub mod chunk_eval;
 mod clock;
 pub mod device;
 pub mod error;
@@ -19,6 +20,7 @@ pub mod tfevents;
 pub mod trainer;
 
 pub use checkpoint::CheckpointStore;
+pub use chunk_eval::evaluate_chunks;
 pub use device::{Device, DeviceChoice};
 pub use error::TrainError;
 pub use eval::{EvalReport, evaluate};

@@ -12,6 +12,9 @@ use crate::output::Output;
 
 /// Runs the command.
 pub fn run(args: &Eval, output: &mut Output) -> CommandResult {
+    if args.policy.is_some() {
+        return super::eval_policy::run(args, output);
+    }
     let run = find_run(&args.runs, &args.run)?;
     let task = load_task(&run, &with_engine(&args.overrides, args.physics))?;
     let policy = load_policy(&run)?;

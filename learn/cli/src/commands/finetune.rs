@@ -6,17 +6,19 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use keiko_data::Dataset;
+use keiko_model::task::{TaskSpec, resolve_scene};
 use keiko_policy::vla::Preset;
 use keiko_train::CheckpointStore;
 use keiko_train::finetune::data::Demonstrations;
-use keiko_train::finetune::dir::{FineTuneRun, read_run};
+use keiko_train::finetune::dir::{FineTuneRun, Trial, read_run};
 use keiko_train::finetune::provenance::{DataRecord, FileRecord};
 use keiko_train::finetune::start::{Origin, start};
 use keiko_train::finetune::{FineTuneDir, FineTuneSpec, FineTuner, Learn, Provenance, StepReport};
 use keiko_train::metrics::MetricsLog;
 use keiko_train::progress::{Progress, ProgressMode, ProgressUpdate};
 
-use super::run_files::CPU_SECONDS;
+use super::eval_policy::Scenario;
+use super::run_files::{CPU_SECONDS, describe_report};
 use super::train::{info, open_device};
 use crate::args::{FineTune, LearnArg};
 use crate::exit::{Code, CommandResult, OrExit};
@@ -27,6 +29,8 @@ use crate::signals::Signals;
 const KEEP_CHECKPOINTS: usize = 2;
 /// Steps between two lines of `metrics.jsonl`.
 const LOG_EVERY: u64 = 10;
+/// Environments that share the episodes of a trial, at most.
+const MOST_ENVS: usize = 64;
 
 /// A run and everything it writes to.
 struct Run {
@@ -35,6 +39,7 @@ struct Run {
     checkpoints: CheckpointStore,
     metrics: MetricsLog,
     progress: Progress,
+    trial: Option<(Trial, TaskSpec)>,
 }
 
 /// Runs the command.
@@ -80,6 +85,12 @@ fn begin(args: &FineTune, output: &Output) -> CommandResult<Run> {
     }
     let spec = spec_of(args);
     spec.validate()?;
+    let trial = args.task.as_ref().map(|scene| Trial {
+        scene: scene.clone(),
+        every: args.eval_every,
+        episodes: args.eval_episodes,
+    });
+    load_trial(trial.as_ref())?;
     let data = Dataset::open(folder)?;
     let device = open_device(args.device, output)?;
     let origin = match &args.base {
@@ -99,7 +110,7 @@ fn begin(args: &FineTune, output: &Output) -> CommandResult<Run> {
     let started = info(args.seed, tuner.device());
     let provenance = Provenance::new(base, record, size, spec.clone(), started);
     let dataset = std::path::absolute(folder).or_exit(Code::Machine)?;
-    let run = FineTuneRun { dataset, seed: args.seed, spec };
+    let run = FineTuneRun { dataset, seed: args.seed, spec, trial };
     let dir = FineTuneDir::create(out, run, provenance, robot, tuner.start())?;
     assemble(dir, tuner, None, output)
 }
@@ -107,7 +118,7 @@ fn begin(args: &FineTune, output: &Output) -> CommandResult<Run> {
 /// A run that goes on from its newest intact checkpoint.
 fn resume(path: &Path, args: &FineTune, output: &Output) -> CommandResult<Run> {
     let dir = FineTuneDir::resume(path)?;
-    let FineTuneRun { dataset, seed, spec } = dir.run().clone();
+    let FineTuneRun { dataset, seed, spec, .. } = dir.run().clone();
     let data = Dataset::open(args.dataset.as_deref().unwrap_or(&dataset))?;
     dir.provenance().check_data(&hashes(&data)?)?;
     let device = open_device(args.device, output)?;
@@ -145,7 +156,8 @@ fn assemble(dir: FineTuneDir, tuner: FineTuner, resumed: Option<u64>, output: &O
         split.validation.len(),
         split.held_out.len()
     ));
-    Ok(Run { dir, tuner, checkpoints, metrics, progress })
+    let trial = load_trial(dir.run().trial.as_ref())?;
+    Ok(Run { dir, tuner, checkpoints, metrics, progress, trial })
 }
 
 impl Run {
@@ -159,8 +171,10 @@ impl Run {
                 true => self.tuner.validate()?,
                 false => None,
             };
-            if report.step % LOG_EVERY == 0 || validation.is_some() || self.tuner.is_finished() {
-                self.log(&report, validation, output);
+            let success = self.try_out()?;
+            let told = validation.is_some() || success.is_some();
+            if told || report.step % LOG_EVERY == 0 || self.tuner.is_finished() {
+                self.log(&report, validation, success, output);
             }
             let interrupted = signals.received();
             if interrupted.is_some() || self.tuner.is_time_for(save) {
@@ -173,7 +187,20 @@ impl Run {
         Ok(None)
     }
 
-    fn log(&mut self, report: &StepReport, validation: Option<f64>, output: &Output) {
+    /// Success rate in the scene of the trial, when it is time for one.
+    fn try_out(&mut self) -> CommandResult<Option<f64>> {
+        let Some((Trial { every, episodes, .. }, task)) = &self.trial else { return Ok(None) };
+        if !self.tuner.is_time_for(*every) {
+            return Ok(None);
+        }
+        let (episodes, seed) = (*episodes, self.dir.run().seed);
+        let scenario = Scenario { task, episodes, num_envs: episodes.min(MOST_ENVS), seed, shuffled: false };
+        let report = scenario.play(self.tuner.policy(), Some(self.dir.robot()))?;
+        self.progress.message(&format!("step {}: {}", self.tuner.steps(), describe_report(&report)));
+        Ok(report.success_rate)
+    }
+
+    fn log(&mut self, report: &StepReport, validation: Option<f64>, success: Option<f64>, output: &Output) {
         let samples = report.step * self.tuner.spec().batch as u64;
         let mut scalars = vec![
             ("Loss/flow", report.loss),
@@ -183,6 +210,7 @@ impl Run {
             (CPU_SECONDS, output.cpu_seconds()),
         ];
         scalars.extend(validation.map(|loss| ("Eval/flow", loss)));
+        scalars.extend(success.map(|rate| ("Eval/success_rate", rate)));
         self.metrics.append(report.step, &scalars);
         if let Some(warning) = self.metrics.take_warning() {
             self.progress.message(&warning);
@@ -216,6 +244,13 @@ impl Run {
         let folder = self.dir.export(&self.tuner.policy(), delta.as_ref(), self.tuner.steps())?;
         Ok(folder.display().to_string())
     }
+}
+
+/// The scene of a trial: what is wrong with it is said before any time is spent.
+fn load_trial(trial: Option<&Trial>) -> CommandResult<Option<(Trial, TaskSpec)>> {
+    let Some(trial) = trial else { return Ok(None) };
+    let task = TaskSpec::load(&resolve_scene(&trial.scene)?, &[])?;
+    Ok(Some((trial.clone(), task)))
 }
 
 /// The recipe, changed as the command line says.

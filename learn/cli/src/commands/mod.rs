@@ -6,6 +6,7 @@ mod data;
 mod dynamics;
 mod envs;
 mod eval;
+mod eval_policy;
 mod finetune;
 mod import;
 mod junit;

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
-use keiko_camera::{Camera, CameraError, CameraGroup, Channel, Tracer, TracerOptions};
+use keiko_camera::Camera;
 use keiko_data::{Demonstration, Image, Recorder, Spec};
 use keiko_env::expert::ReachExpert;
 use keiko_env::{EnvOptions, Field, TaskEnv, VecEnv};
-use keiko_gpu::Gpu;
 use keiko_model::error::nearest_name;
 use keiko_model::task::{TaskSpec, resolve_scene};
 use keiko_policy::Policy;
@@ -24,6 +23,7 @@ use crate::engine::with_engine;
 use crate::exit::{Code, CommandResult, Failure, OrExit};
 use crate::output::Output;
 use crate::signals::Signals;
+use crate::studio::Studio;
 
 /// Time between two lines about progress.
 const REPORT: Duration = Duration::from_secs(5);
@@ -173,41 +173,6 @@ impl Expert {
             Self::Script(expert) => expert.act(env, actions),
         }
         actions.as_mut_slice().iter_mut().for_each(|action| *action = action.clamp(-1.0, 1.0));
-    }
-}
-
-/// Cameras of all environments.
-struct Studio {
-    tracer: Tracer,
-    /// One a camera: sizes may differ.
-    groups: Vec<CameraGroup>,
-    adapter: String,
-}
-
-impl Studio {
-    fn new(env: &TaskEnv, cameras: &[Camera]) -> Result<Self, CameraError> {
-        let gpu = Gpu::open()?;
-        let scene = env.scene();
-        let options = TracerOptions { num_robot_bodies: scene.num_robot_bodies, ..TracerOptions::default() };
-        let tracer = Tracer::new(&gpu, &Arc::new(scene.model.clone()), env.spec().num_envs, &options)?;
-        let group = |camera: &Camera| tracer.group(std::slice::from_ref(camera), &[Channel::Rgb]);
-        let groups = cameras.iter().map(group).collect::<Result<_, _>>()?;
-        Ok(Self { tracer, groups, adapter: gpu.adapter.get_info().name })
-    }
-
-    /// What the cameras see: images by camera and environment.
-    fn shoot(&self, env: &TaskEnv) -> Result<Vec<Vec<Image>>, CameraError> {
-        self.tracer.pose(env.state());
-        self.groups.iter().for_each(|group| self.tracer.render(group));
-        let read = |group: &CameraGroup| {
-            let images = self.tracer.read(group)?;
-            let [width, height] = images.size.map(|side| side as usize);
-            let views = images.rgb().unwrap_or_default().chunks_exact(4 * width * height);
-            let colors =
-                |rgba: &[u8]| rgba.as_chunks::<4>().0.iter().flat_map(|p| [p[0], p[1], p[2]]).collect();
-            Ok(views.map(|rgba| Image { height, width, pixels: colors(rgba) }).collect())
-        };
-        self.groups.iter().map(read).collect()
     }
 }
 

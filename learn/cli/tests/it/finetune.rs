@@ -144,6 +144,10 @@ fn what_cannot_be_learned_from_is_refused_in_words() {
         "less than 1",
     ]);
     keiko(&["finetune", &data, "--out", &out, "--size", "nanno"]).expect(2).stderr_has(&["nano, micro"]);
+    keiko(&["finetune", &data, "--out", &out, "--task", "reach-too"]).expect(3).stderr_has(&["reach-to"]);
+    keiko(&["finetune", &data, "--out", &out, "--camera", "fronnt"])
+        .expect(2)
+        .stderr_has(&["did you mean `front`?"]);
     keiko(&["finetune", "--resume", &dir.file("nowhere")]).expect(2).stderr_has(&["finetune.json"]);
     assert!(!Path::new(&out).exists(), "nothing is left behind");
 }
@@ -176,4 +180,37 @@ fn a_folder_of_lerobot_is_verified_and_one_that_lacks_a_tensor_is_not() {
     .unwrap();
     let result = verify(&text(dir.path())).expect(1).result();
     assert!(result["difference"].as_str().unwrap().contains("layers.3"), "{result}");
+}
+
+#[test]
+fn recorded_learned_and_tried_where_it_was_recorded() {
+    let dir = TempDir::new("finetune-eval");
+    let (data, out) = (dir.file("data"), dir.file("run"));
+    let recorded = keiko(&["record", "reach-to", "--episodes", "2", "--envs", "2", "--out", &data]);
+    if recorded.code == 4 && recorded.stderr.contains("no GPU adapter") {
+        return keiko_testkit::skip_or_fail(keiko_testkit::Skip(recorded.stderr));
+    }
+    recorded.expect(0);
+    let trial = ["--camera", "front", "--validation", "0.5", "--task", "reach-to", "--eval-episodes", "2"];
+    keiko(&few(&data, &out, &trial)).expect(0);
+    let metrics = fs::read_to_string(Path::new(&out).join("metrics.jsonl")).unwrap();
+    assert!(metrics.lines().last().unwrap().contains("Eval/success_rate"), "{metrics}");
+
+    let eval = |more: &[&str]| {
+        let mut args = vec!["--json", "eval", "--policy", &out, "--device", "cpu", "--episodes", "3"];
+        args.extend(more);
+        keiko(&args)
+    };
+    let result = eval(&["--task", "reach-to", "--envs", "2"]).expect(0).result();
+    assert_eq!(result["episodes"], 3);
+    assert!(result["success_rate"].as_f64().is_some_and(|rate| (0.0..=1.0).contains(&rate)), "{result}");
+    let again = eval(&["--task", "reach-to", "--envs", "2"]).expect(0).result();
+    assert_eq!(again["mean_return"], result["mean_return"], "the same seed, the same episodes");
+    let shuffled = eval(&["--task", "reach-to", "--envs", "2", "--shuffle-instructions"]).expect(0).result();
+    assert_ne!(shuffled["mean_return"], result["mean_return"]);
+
+    // Another robot, and a scene without the policy's camera.
+    eval(&["--task", "cartpole"]).expect(2).stderr_has(&["the policy is of `arm`"]);
+    let without = ["--task", "arm-reach", "--set", "cameras=[]"];
+    eval(&without).expect(2).stderr_has(&["camera `front`"]);
 }

@@ -40,6 +40,19 @@ pub struct FineTuneRun {
     pub seed: u64,
     /// Hyperparameters.
     pub spec: FineTuneSpec,
+    /// Where the policy is tried while it learns.
+    pub trial: Option<Trial>,
+}
+
+/// A scene that the policy is tried in while it learns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// Name of the scene, folder, or `scene.toml`.
+    pub scene: String,
+    /// Steps between two trials; 0 for one at the end.
+    pub every: u64,
+    /// Episodes of a trial.
+    pub episodes: usize,
 }
 
 /// A run folder that this process alone may write, until dropped.
@@ -104,6 +117,11 @@ impl FineTuneDir {
     /// Its `finetune.json`.
     pub fn run(&self) -> &FineTuneRun {
         &self.run
+    }
+
+    /// Whose states and actions these are.
+    pub fn robot(&self) -> &Robot {
+        &self.robot
     }
 
     /// What the model is made from.

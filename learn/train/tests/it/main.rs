@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that lacks what it needs should fail where it stands")]
 
 mod checkpoint;
+mod chunks;
 mod evaluate;
 mod faults;
 mod gae;

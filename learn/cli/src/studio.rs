@@ -1,0 +1,51 @@
+//! Cameras of all environments of a scene: what is recorded, and what policies are shown, is seen here.
+
+use std::sync::Arc;
+
+use keiko_camera::{Camera, CameraError, CameraGroup, Channel, Tracer, TracerOptions};
+use keiko_data::Image;
+use keiko_env::{TaskEnv, VecEnv};
+use keiko_gpu::Gpu;
+
+/// Cameras of all environments.
+pub struct Studio {
+    tracer: Tracer,
+    /// One a camera: sizes may differ.
+    groups: Vec<CameraGroup>,
+    /// What renders.
+    pub adapter: String,
+}
+
+impl Studio {
+    /// Opens the cameras.
+    ///
+    /// # Errors
+    /// If the machine cannot render, or not that much.
+    pub fn new(env: &TaskEnv, cameras: &[Camera]) -> Result<Self, CameraError> {
+        let gpu = Gpu::open()?;
+        let scene = env.scene();
+        let options = TracerOptions { num_robot_bodies: scene.num_robot_bodies, ..TracerOptions::default() };
+        let tracer = Tracer::new(&gpu, &Arc::new(scene.model.clone()), env.spec().num_envs, &options)?;
+        let group = |camera: &Camera| tracer.group(std::slice::from_ref(camera), &[Channel::Rgb]);
+        let groups = cameras.iter().map(group).collect::<Result<_, _>>()?;
+        Ok(Self { tracer, groups, adapter: gpu.adapter.get_info().name })
+    }
+
+    /// What the cameras see: images by camera and environment.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn shoot(&self, env: &TaskEnv) -> Result<Vec<Vec<Image>>, CameraError> {
+        self.tracer.pose(env.state());
+        self.groups.iter().for_each(|group| self.tracer.render(group));
+        let read = |group: &CameraGroup| {
+            let images = self.tracer.read(group)?;
+            let [width, height] = images.size.map(|side| side as usize);
+            let views = images.rgb().unwrap_or_default().chunks_exact(4 * width * height);
+            let colors =
+                |rgba: &[u8]| rgba.as_chunks::<4>().0.iter().flat_map(|p| [p[0], p[1], p[2]]).collect();
+            Ok(views.map(|rgba| Image { height, width, pixels: colors(rgba) }).collect())
+        };
+        self.groups.iter().map(read).collect()
+    }
+}
