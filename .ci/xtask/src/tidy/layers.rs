@@ -86,7 +86,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "keiko-train",
-        may_use: &["keiko-env", "keiko-model", "keiko-policy"],
+        may_use: &["keiko-data", "keiko-env", "keiko-model", "keiko-policy"],
         must_not_reach: SCREEN_AND_PYTHON,
         must_not_name: &["rapier3d", "bevy_ecs"],
     },
