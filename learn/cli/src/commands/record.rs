@@ -84,7 +84,7 @@ pub fn run(args: &Record, output: &mut Output) -> CommandResult {
         (None, Some(language)) => language.instructions().into_iter().map(|sentence| sentence.text).collect(),
         (None, None) => vec![task.description.clone()],
     };
-    let mut session = Session {
+    let mut recording = Recording {
         demonstrations: vec![Some(Demonstration::new(recorder.spec())); num_envs],
         left: (0..num_envs).map(|n| wanted / num_envs + usize::from(n < wanted % num_envs)).collect(),
         embodiment,
@@ -99,16 +99,16 @@ pub fn run(args: &Record, output: &mut Output) -> CommandResult {
     };
     let mut reported = Instant::now();
     let code = loop {
-        if session.left.iter().all(|left| *left == 0) {
+        if recording.left.iter().all(|left| *left == 0) {
             break Code::Done;
         }
         if let Some(code) = signals.received() {
             output.say("interrupted: what was recorded is saved, and the same command goes on");
             break code;
         }
-        session.step(&mut recorder)?;
-        if session.succeeded == 0 && session.tried >= HOPELESS && !args.failures {
-            let message = format!("none of {} episodes succeeded; nothing is recorded", session.tried);
+        recording.step(&mut recorder)?;
+        if recording.succeeded == 0 && recording.tried >= HOPELESS && !args.failures {
+            let message = format!("none of {} episodes succeeded; nothing is recorded", recording.tried);
             return Err(Failure { code: Code::Failed, error: anyhow!(message) });
         }
         if reported.elapsed() > REPORT {
@@ -117,20 +117,24 @@ pub fn run(args: &Record, output: &mut Output) -> CommandResult {
                 "{} of {} episodes, {}",
                 recorder.num_episodes(),
                 args.episodes,
-                session.rate()
+                recording.rate()
             ));
         }
     };
     let (episodes, frames) = (recorder.num_episodes(), recorder.num_frames());
-    output.say(format!("{episodes} episodes, {frames} frames in {}; {}", args.out.display(), session.rate()));
-    if session.broken > 0 {
-        output.say(format!("{} episodes broke and are not kept", session.broken));
+    output.say(format!(
+        "{episodes} episodes, {frames} frames in {}; {}",
+        args.out.display(),
+        recording.rate()
+    ));
+    if recording.broken > 0 {
+        output.say(format!("{} episodes broke and are not kept", recording.broken));
     }
     output.set("episodes", episodes);
     output.set("frames", frames);
     output.set("recorded", episodes - before);
-    output.set("tried", session.tried);
-    output.set("succeeded", session.succeeded);
+    output.set("tried", recording.tried);
+    output.set("succeeded", recording.succeeded);
     output.set("cameras", json!(cameras.iter().map(|camera| &camera.name).collect::<Vec<_>>()));
     Ok(code)
 }
@@ -177,7 +181,7 @@ impl Expert {
 }
 
 /// A recording under way.
-struct Session {
+struct Recording {
     env: TaskEnv,
     embodiment: Embodiment,
     expert: Expert,
@@ -194,7 +198,7 @@ struct Session {
     broken: usize,
 }
 
-impl Session {
+impl Recording {
     /// One control step of all environments, and what ended with it.
     fn step(&mut self, recorder: &mut Recorder) -> CommandResult<()> {
         let num_envs = self.demonstrations.len();
