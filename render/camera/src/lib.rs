@@ -4,11 +4,14 @@
 //! are, as the simulator has them; a [`CameraGroup`] is some cameras of one image size and what they give. The image of
 //! a view depends on its environment alone: it is bit for bit the same in any batch.
 //!
+//! An [`Observer`] gives an environment the images that its scene observes.
+//!
 //! The text of the kernels stands in `keiko_gpu::camera`.
 
 mod assets;
 mod images;
 mod look;
+mod observer;
 mod overview;
 mod standing;
 mod tracer;
@@ -19,6 +22,7 @@ pub use images::Images;
 pub use keiko_gpu::camera::Look;
 pub use keiko_model::camera::{Camera, Channel};
 pub use look::daylight;
+pub use observer::Observer;
 pub use overview::overview;
 pub use standing::standing;
 pub use tracer::{CameraGroup, Tracer, TracerOptions};

@@ -26,18 +26,29 @@ pub struct EnvSpec {
 }
 
 /// One observation group: its terms, one after the other.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GroupSpec {
     /// Name.
     pub name: String,
-    /// Term name and how many numbers it gives, in order.
+    /// Term name and how many numbers it gives, in order; images come last.
     pub terms: Vec<(String, usize)>,
+    /// Shapes of the last terms, which are images.
+    pub images: Vec<ImageShape>,
 }
 
+/// Frames (the newest last), channels, height and width of an image, whose rows follow one another in this order.
+pub type ImageShape = [usize; 4];
+
 impl GroupSpec {
-    /// Numbers in the group.
+    /// Numbers in the group, those of images included.
     pub fn size(&self) -> usize {
         self.terms.iter().map(|(_, size)| size).sum()
+    }
+
+    /// Numbers in the group that are not of images; they come first.
+    pub fn num_numbers(&self) -> usize {
+        let numbers = self.terms.len().saturating_sub(self.images.len());
+        self.terms[..numbers].iter().map(|(_, size)| size).sum()
     }
 }
 
@@ -111,5 +122,10 @@ pub trait VecEnv: Send {
     /// Environments that broke (NaN, divergence) and were reset since the start.
     fn num_faults(&self) -> u64 {
         0
+    }
+
+    /// Why its output can no longer be trusted, such as a renderer that lost its device.
+    fn failure(&self) -> Option<&str> {
+        None
     }
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contract::EpisodeEnd;
 use crate::draw::{Draw, Purpose, Who};
+use crate::images::LastPose;
 use crate::randomize::PushKind;
 use crate::rules::{Act, BROKE_ACTION, BROKE_OUTPUT, Conclude, Fresh, Judge, Observe, Rules};
 
@@ -106,6 +107,8 @@ pub(crate) struct Slot {
     pub broke: Vec<Broke>,
     /// Environments that started again, and where.
     pub started: Vec<(usize, Start)>,
+    /// Where bodies were when episodes ended, if images are observed.
+    pub last: Vec<LastPose>,
     /// Environments that are to be pushed, and the changes of their qvel; only where the physics is elsewhere.
     pub pushed: Vec<(usize, Vec<f32>)>,
     /// Environments on whose bodies other forces and torques act from now on `[6 nb]`; likewise.
@@ -128,6 +131,7 @@ impl Slot {
             ended: Vec::new(),
             broke: Vec::new(),
             started: Vec::new(),
+            last: Vec::new(),
             pushed: Vec::new(),
             pulled: Vec::new(),
             watch: Stopwatch::default(),
@@ -390,7 +394,10 @@ impl<L: Lanes> At<'_, '_, L> {
             }
             match Breakage::numbered(self.number(self.rules.given.broken, env)) {
                 Some(breakage) => self.tell_broken(env, breakage),
-                None if self.step(env) > 0 => self.tell_end(env),
+                None if self.step(env) > 0 => {
+                    self.tell_end(env);
+                    self.tell_last(env);
+                }
                 // An episode that is begun from outside ends no other.
                 None => {}
             }
@@ -441,6 +448,23 @@ impl<L: Lanes> At<'_, '_, L> {
             termination: (cause > -0.5).then_some(cause as usize),
         };
         self.slot.ended.push(end);
+    }
+
+    /// Keeps what a camera would see of the end of an episode.
+    fn tell_last(&mut self, env: usize) {
+        if self.rules.images.is_empty() {
+            return;
+        }
+        let plan = self.block.plan;
+        let numbers = |first: usize, len: usize| -> Vec<f32> {
+            (first..first + len).map(|row| self.number(row, env) as f32).collect()
+        };
+        let last = LastPose {
+            env: self.block.first_env() + env,
+            position: numbers(plan.body_position, 3 * plan.num_bodies),
+            rotation: numbers(plan.body_rotation, 4 * plan.num_bodies),
+        };
+        self.slot.last.push(last);
     }
 
     /// Begins the next episode of an environment: draws where it starts, and its commands.

@@ -12,6 +12,7 @@ pub mod contract;
 mod draw;
 mod episodes;
 pub mod expert;
+mod images;
 mod language;
 mod randomize;
 mod rules;
@@ -19,7 +20,8 @@ mod running;
 mod task_env;
 mod terms;
 
-pub use contract::{EnvSpec, EpisodeEnd, GroupSpec, StepOutput, VecEnv};
+pub use contract::{EnvSpec, EpisodeEnd, GroupSpec, ImageShape, StepOutput, VecEnv};
 pub use episodes::{Breakage, FaultCounts};
-pub use keiko_world::{Field, SnapshotError};
+pub use images::ImageTerm;
+pub use keiko_world::{Field, Picture, Renderer, SnapshotError};
 pub use task_env::{EnvOptions, TaskEnv, physics_options};

@@ -9,6 +9,7 @@ use keiko_dynamics::machine::Machine;
 use keiko_dynamics::plan::TaskRows;
 use keiko_model::compose::Scene;
 use keiko_model::error::ErrorKind;
+use keiko_model::task::{Observation, ObservationTerm, Table};
 use keiko_model::{Result, TaskSpec};
 
 use crate::action::ActionMap;
@@ -16,6 +17,7 @@ use crate::bind::{AirTime, Binder, Rows};
 use crate::command::BoundCommand;
 use crate::contract::{EnvSpec, GroupSpec};
 use crate::draw::MAX_STREAMS;
+use crate::images::{self, ImageTerm};
 use crate::language::BoundLanguage;
 use crate::randomize::Randomizer;
 use crate::terms::observe::{ObservedTerm, Sees};
@@ -119,6 +121,8 @@ pub(crate) struct Rules {
     pub seen: usize,
     /// Groups with noise, and the rows that get draws in [-1, 1] for them.
     pub noise: Vec<(usize, std::ops::Range<usize>)>,
+    /// Images that the groups have besides.
+    pub images: Vec<ImageTerm>,
 }
 
 impl Rules {
@@ -222,6 +226,7 @@ impl Rules {
             last,
             seen,
             noise,
+            images: images::bind(&binder)?,
             actions,
         })
     }
@@ -238,7 +243,7 @@ fn bind_groups(
     for (index, (group_name, group)) in binder.spec.observe.iter().enumerate() {
         let first = binder.take_input(0);
         let mut terms = Vec::new();
-        for (name, entry) in group.iter() {
+        for (name, entry) in numbers_of(group) {
             let path = format!("observe.{group_name}.{name}");
             let sees = Sees::bind(binder, &entry.term, &path, actions, commands)?;
             let noise = (entry.noise > 0.0).then(|| (entry.noise, binder.take_input(sees.size())));
@@ -253,12 +258,21 @@ fn bind_groups(
     Ok((groups, noise))
 }
 
+/// The terms that are made in the pass of the physics: all but images.
+fn numbers_of(group: &Table<ObservationTerm>) -> impl Iterator<Item = (&str, &ObservationTerm)> {
+    group.iter().filter(|(_, entry)| !matches!(entry.term, Observation::Camera { .. }))
+}
+
 fn group_specs(task: &TaskSpec, groups: &[Vec<ObservedTerm>]) -> Vec<GroupSpec> {
     let named = task.observe.iter().zip(groups);
     named
         .map(|((name, group), terms)| GroupSpec {
             name: name.to_owned(),
-            terms: group.names().map(str::to_owned).zip(terms.iter().map(|t| t.sees.size())).collect(),
+            terms: numbers_of(group)
+                .map(|(name, _)| name.to_owned())
+                .zip(terms.iter().map(|t| t.sees.size()))
+                .collect(),
+            images: Vec::new(),
         })
         .collect()
 }

@@ -19,6 +19,7 @@ use rayon::prelude::*;
 
 use crate::contract::StepOutput;
 use crate::episodes::{Breakage, Broke, FaultCounts, Part, Slot, Work};
+use crate::images::LastPose;
 use crate::rules::Rules;
 
 /// Fewer numbers than this are copied faster by one thread than by several that must be woken.
@@ -49,6 +50,8 @@ pub(crate) struct Running {
     /// Actions of the next step `[num_actions, num_envs]`.
     pub actions: Field,
     pub output: StepOutput,
+    /// Where bodies were when episodes ended in the last step, if images are observed.
+    pub last: Vec<LastPose>,
     pub faults: FaultCounts,
     pub replay: ReplayTo,
     /// Whether the batch state in the world follows every step, for systems that read it.
@@ -88,6 +91,7 @@ impl Running {
             first_env,
             actions,
             output,
+            last: Vec::new(),
             faults: FaultCounts::default(),
             replay,
             follow: false,
@@ -252,6 +256,7 @@ impl Running {
     fn collect(&mut self, world: &mut World, physics: &mut dyn Executor, begun: bool) {
         self.watch.begin();
         self.output.episodes.clear();
+        self.last.clear();
         let mut faults = std::mem::take(&mut world.resource_mut::<Faults>().0);
         faults.clear();
         let mut parameters = world.resource_mut::<EnvParameters>();
@@ -259,6 +264,7 @@ impl Running {
         for slot in slots_mut(&mut self.slots) {
             self.output.episodes.append(&mut slot.ended);
             broke.append(&mut slot.broke);
+            self.last.append(&mut slot.last);
             for (env, start) in slot.started.drain(..) {
                 parameters.set_column(env, &start.parameters, 0);
             }
@@ -341,9 +347,10 @@ fn fill(core: &dyn AnyBatch, rules: &Rules, output: &mut StepOutput, flags: &mut
     let last = if begun { rules.seen } else { rules.last };
     for (fields, first) in [(&mut output.observations, rules.seen), (&mut output.final_observations, last)] {
         let mut at = row_of(first);
-        for field in fields {
-            copy_rows(core, at, field);
-            at += field.num_rows();
+        for (field, group) in fields.iter_mut().zip(&rules.spec.observations) {
+            let numbers = group.num_numbers();
+            copy_rows(core, at, numbers, field);
+            at += numbers;
         }
     }
     core.copy(batch::Part::Output, row_of(given.reward), &mut output.reward);
@@ -360,11 +367,11 @@ fn fill(core: &dyn AnyBatch, rules: &Rules, output: &mut StepOutput, flags: &mut
     }
 }
 
-/// Fills a field from consecutive rows of the output.
-fn copy_rows(core: &dyn AnyBatch, first: usize, field: &mut Field) {
+/// Fills the first rows of a field from consecutive rows of the output; images come after them.
+fn copy_rows(core: &dyn AnyBatch, first: usize, num_rows: usize, field: &mut Field) {
     let n = field.num_envs().max(1);
     let copy = |(row, to): (usize, &mut [f32])| core.copy(batch::Part::Output, first + row, to);
-    let values = field.as_mut_slice();
+    let values = &mut field.as_mut_slice()[..num_rows * n];
     if values.len() < PARALLEL_COPY {
         values.chunks_mut(n).enumerate().for_each(copy);
     } else {

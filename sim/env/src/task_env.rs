@@ -15,12 +15,15 @@ use keiko_model::task::{PhysicsEngine, PhysicsLaw, Randomization};
 use keiko_world::engine::{self, EngineChoice};
 use keiko_world::replay::{ReplayInfo, ReplayRing};
 use keiko_world::schedule::{Phase, Physics, phases};
-use keiko_world::{BatchState, ContactLaw, EnvParameters, Field, PhysicsOptions, Simulation, SnapshotError};
+use keiko_world::{
+    BatchState, ContactLaw, EnvParameters, Field, PhysicsOptions, Renderer, Simulation, SnapshotError,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::bind::Rows;
-use crate::contract::{EnvSpec, StepOutput, VecEnv};
+use crate::contract::{EnvSpec, GroupSpec, StepOutput, VecEnv};
 use crate::episodes::FaultCounts;
+use crate::images::{Eyes, ImageTerm, widened};
 use crate::rules::{Act, After, Rules};
 use crate::running::{ReplayTo, Running, copy_state_row, publish_state, slots_mut};
 
@@ -59,6 +62,8 @@ pub struct TaskEnv {
     decimation: u32,
     /// What has been asked for since the last step.
     seen: Seen,
+    /// What renders the images that the scene observes, once there is one.
+    eyes: Option<Eyes>,
 }
 
 /// Copies of the state of all environments, made when somebody asks.
@@ -132,6 +137,7 @@ impl TaskEnv {
             engine: engine.reason,
             decimation: task.physics.decimation,
             seen,
+            eyes: None,
         };
         env.reset(None);
         Ok(env)
@@ -150,6 +156,62 @@ impl TaskEnv {
             publish_state(self.core(), &running.rules, self.decimation(), &mut state);
             state
         })
+    }
+
+    /// The images that the scene observes. They are in the specification and in the output from
+    /// [`TaskEnv::see_with`] on; an environment that never saw has groups without them.
+    pub fn images(&self) -> &[ImageTerm] {
+        &self.running().rules.images
+    }
+
+    /// The specification with the images, whether or not there is anything that renders them.
+    pub fn seeing_spec(&self) -> EnvSpec {
+        let mut spec = self.spec().clone();
+        for group in &mut spec.observations {
+            group.terms.truncate(group.terms.len() - group.images.len());
+            group.images.clear();
+        }
+        for image in self.images() {
+            let shape = image.shape();
+            spec.observations[image.group].terms.push((image.name.clone(), shape.iter().product()));
+            spec.observations[image.group].images.push(shape);
+        }
+        spec
+    }
+
+    /// Renders the images of the scene with `renderer` from now on, which makes the pictures of [`TaskEnv::images`] in
+    /// their order. All stacks begin with what is seen now.
+    pub fn see_with(&mut self, renderer: Box<dyn Renderer>) {
+        let spec = self.seeing_spec();
+        let running = self.running_mut();
+        let images = running.rules.images.clone();
+        let numbers: Vec<usize> = spec.observations.iter().map(GroupSpec::num_numbers).collect();
+        let sizes: Vec<usize> = spec.observations.iter().map(GroupSpec::size).collect();
+        running.rules.spec = spec;
+        for fields in [&mut running.output.observations, &mut running.output.final_observations] {
+            for ((field, size), numbers) in fields.iter_mut().zip(&sizes).zip(&numbers) {
+                *field = widened(field, *numbers, *size);
+            }
+        }
+        let everywhere = vec![true; running.rules.spec.num_envs];
+        self.eyes = Some(Eyes::new(renderer, images, &numbers));
+        self.look(Some(&everywhere));
+    }
+
+    /// Images after a step, or where episodes have begun outside one.
+    fn look(&mut self, begun: Option<&[bool]>) {
+        let Some(mut eyes) = self.eyes.take() else { return };
+        self.state();
+        let state = self.seen.state.take();
+        if let Some(state) = &state {
+            let running = self.running_mut();
+            match begun {
+                Some(mask) => eyes.begin(state, mask, &mut running.output),
+                None => eyes.step(state, &running.last, &mut running.output),
+            }
+        }
+        self.seen.state = state.map(OnceLock::from).unwrap_or_default();
+        self.eyes = Some(eyes);
     }
 
     /// The world: entities, resources and the schedule, for recorders and plug-ins. From then on the batch state in the
@@ -340,6 +402,7 @@ impl VecEnv for TaskEnv {
         within(pool.as_deref(), || {
             simulation.world.resource_scope(|world, mut running: Mut<Running>| running.reset(world, mask));
         });
+        self.look(Some(mask));
     }
 
     fn step(&mut self, actions: &Field) {
@@ -347,6 +410,7 @@ impl VecEnv for TaskEnv {
         self.running_mut().actions.as_mut_slice().copy_from_slice(actions.as_slice());
         let Self { simulation, pool, .. } = self;
         within(pool.as_deref(), || simulation.run());
+        self.look(None);
     }
 
     fn output(&self) -> &StepOutput {
@@ -448,6 +512,10 @@ impl VecEnv for TaskEnv {
 
     fn num_faults(&self) -> u64 {
         self.faults().total()
+    }
+
+    fn failure(&self) -> Option<&str> {
+        self.eyes.as_ref()?.failure.as_deref()
     }
 }
 

@@ -136,6 +136,42 @@ impl Channel {
     }
 }
 
+/// What a policy can see of a camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PixelChannel {
+    /// Red, green and blue, 8 bits each, in [0, 1], sRGB.
+    Rgb,
+    /// Brightness of the same colour in [0, 1]: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601).
+    Grey,
+    /// Distance along the optical axis \[m\].
+    Depth,
+    /// Distance along the pixel's ray \[m\].
+    Distance,
+    /// Unit normal of the surface in the world, towards the camera; 0 where there is none.
+    Normals,
+}
+
+impl PixelChannel {
+    /// Numbers of a pixel.
+    pub fn count(self) -> usize {
+        match self {
+            Self::Rgb | Self::Normals => 3,
+            Self::Grey | Self::Depth | Self::Distance => 1,
+        }
+    }
+
+    /// What the camera must give for it.
+    pub fn source(self) -> Channel {
+        match self {
+            Self::Rgb | Self::Grey => Channel::Rgb,
+            Self::Depth => Channel::Depth,
+            Self::Distance => Channel::Distance,
+            Self::Normals => Channel::Normals,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -43,6 +43,21 @@ pub enum Activation {
     Swish,
 }
 
+/// A convolution over an image, without padding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Convolution {
+    /// Channels that it gives.
+    #[schemars(range(min = 1, max = 1024))]
+    pub channels: usize,
+    /// Side of its window \[pixel\].
+    #[schemars(range(min = 1, max = 64))]
+    pub kernel: usize,
+    /// Distance between neighbouring windows \[pixel\].
+    #[schemars(range(min = 1, max = 64))]
+    pub stride: usize,
+}
+
 /// Hyperparameters of a training run. An iteration collects `horizon` steps of `num_envs` environments and
 /// learns from them in `epochs` passes of `minibatches` gradient steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -104,6 +119,9 @@ pub struct TrainSpec {
     pub stop_at_success: Option<f64>,
     /// Iterations between checkpoints; 0 writes only the last.
     pub checkpoint_every: usize,
+    /// What each observed image passes through, actor and critic apart, before its numbers join the others in front of
+    /// the hidden layers.
+    pub convolutions: Vec<Convolution>,
 }
 
 impl Default for TrainSpec {
@@ -137,6 +155,9 @@ impl Default for TrainSpec {
             stop_at_return: None,
             stop_at_success: None,
             checkpoint_every: 50,
+            convolutions: [(16, 5, 2), (32, 3, 2), (32, 3, 2)]
+                .map(|(channels, kernel, stride)| Convolution { channels, kernel, stride })
+                .to_vec(),
         }
     }
 }
@@ -189,7 +210,16 @@ impl TrainSpec {
             number("stop_at_success", target, "in [0, 1]", |x| (0.0..=1.0).contains(&x))?;
         }
         hidden("actor_hidden", &self.actor_hidden)?;
-        hidden("critic_hidden", &self.critic_hidden)
+        hidden("critic_hidden", &self.critic_hidden)?;
+        if self.convolutions.len() > MAX_LAYERS {
+            let (found, allowed) = (self.convolutions.len(), format!("at most {MAX_LAYERS} layers"));
+            return Err(invalid("convolutions", format!("{found} layers"), allowed));
+        }
+        let numbers = self.convolutions.iter().flat_map(|conv| [conv.channels, conv.kernel, conv.stride]);
+        match numbers.into_iter().find(|n| !(1..=1024).contains(n)) {
+            Some(n) => Err(invalid("convolutions", format!("a layer with {n}"), "numbers of 1 to 1024")),
+            None => Ok(()),
+        }
     }
 
     /// What `minibatches` divides: transitions, or whole environment segments for brax.
@@ -274,6 +304,8 @@ mod tests {
         assert_eq!(refused(|s| (s.dialect, s.minibatches) = (Dialect::Brax, 65)), "minibatches");
         assert_eq!(refused(|s| s.actor_hidden = vec![64, 0]), "actor_hidden");
         assert_eq!(refused(|s| s.critic_hidden = vec![1 << 20]), "critic_hidden");
+        assert_eq!(refused(|s| s.convolutions[1].stride = 0), "convolutions");
+        assert_eq!(refused(|s| s.convolutions = vec![s.convolutions[0]; 17]), "convolutions");
         assert_eq!(refused(|s| s.stop_at_success = Some(1.5)), "stop_at_success");
         assert_eq!(refused(|s| s.learning_rate = f64::INFINITY), "learning_rate");
     }

@@ -194,7 +194,7 @@ impl<D: Dynamics> VecEnv for Toy<D> {
 
 fn group(name: &str, terms: &[(&str, usize)]) -> GroupSpec {
     let terms = terms.iter().map(|&(name, size)| (name.to_string(), size)).collect();
-    GroupSpec { name: name.into(), terms }
+    GroupSpec { name: name.into(), terms, images: Vec::new() }
 }
 
 /// A point that is moved at up to 0.2 a step and should stay at 0: reward `1 - |x|` a step, 20 steps, `|x0|`
@@ -230,6 +230,54 @@ impl Dynamics for PointMass {
 
     fn success(state: &[f64; 4]) -> Option<bool> {
         Some(state[0].abs() < 0.1)
+    }
+}
+
+/// The same point, seen: the actor gets a constant and a picture of a line with the point on it, blurred; the critic its
+/// numbers.
+pub struct SeenPoint;
+
+impl SeenPoint {
+    /// Frames, channels, height and width; the line has three rows of which the point is in the middle one.
+    pub const IMAGE: [usize; 4] = [1, 1, 3, 12];
+}
+
+impl Dynamics for SeenPoint {
+    const NAME: &'static str = "seen-point";
+    const MAX_STEPS: u32 = PointMass::MAX_STEPS;
+
+    fn groups() -> Vec<GroupSpec> {
+        let seen = group("policy", &[("constant", 1), ("line", Self::IMAGE.iter().product())]);
+        vec![
+            GroupSpec { images: vec![Self::IMAGE], ..seen },
+            group("critic", &[("position", 1), ("elapsed", 1)]),
+        ]
+    }
+
+    fn initial(uniform: &mut dyn FnMut() -> f64) -> [f64; 4] {
+        PointMass::initial(uniform)
+    }
+
+    fn step(state: &mut [f64; 4], action: f64) -> (f64, bool) {
+        PointMass::step(state, action)
+    }
+
+    fn observe(state: &[f64; 4], group: usize) -> Vec<f64> {
+        if group == 1 {
+            return PointMass::observe(state, 1);
+        }
+        let [_, _, height, width] = Self::IMAGE;
+        let pixel = |k: usize| {
+            let (y, x) = (k / width, k % width);
+            let place = (x as f64 + 0.5) / width as f64 * 3.0 - 1.5;
+            let across = y as f64 - 0.5 * (height as f64 - 1.0);
+            (-((place - state[0]) / 0.25).powi(2) - across * across).exp()
+        };
+        std::iter::once(1.0).chain((0..height * width).map(pixel)).collect()
+    }
+
+    fn success(state: &[f64; 4]) -> Option<bool> {
+        PointMass::success(state)
     }
 }
 

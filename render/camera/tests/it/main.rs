@@ -3,6 +3,7 @@
 mod batch;
 mod conventions;
 mod mujoco;
+mod observed;
 mod parry;
 mod scenes;
 mod support;

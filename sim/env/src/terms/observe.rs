@@ -126,6 +126,8 @@ impl Sees {
                 plain(&mut actuators.iter().map(|actuator| rows.actuator_force + actuator))
             }
             Observation::TimeLeft => Self::TimeLeft,
+            // Images are made elsewhere.
+            Observation::Camera { .. } => plain(&mut std::iter::empty()),
         })
     }
 

@@ -5,6 +5,7 @@
 mod common;
 mod episodes;
 mod gymnasium;
+mod images;
 mod language;
 mod randomize;
 mod registry;

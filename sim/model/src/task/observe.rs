@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Patterns, all, one};
+use crate::camera::PixelChannel;
 
 /// One entry of an observation group: `scale · clip(value + noise · U(-1, 1))`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -212,4 +213,37 @@ pub enum Observation {
     },
     /// Share of the episode that is left, 1 to 0; 1 number.
     TimeLeft,
+    /// Images of a camera, `scale · clip(value - offset)`, as `[stack, channels, height, width]`. They come after all
+    /// numbers of their group.
+    Camera {
+        /// A camera of the scene or of the robot file.
+        camera: String,
+        /// What of it is seen, in this order.
+        #[serde(default = "rgb")]
+        #[schemars(length(min = 1))]
+        channels: Vec<PixelChannel>,
+        /// Width and height of the image \[pixel\]; the camera's own when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(inner(range(min = 1, max = 1024)))]
+        size: Option<[u32; 2]>,
+        /// Rays along each side of a pixel; the pixel is their mean.
+        #[serde(default = "single")]
+        #[schemars(range(min = 1, max = 8))]
+        samples: u32,
+        /// Frames that are seen, one a control step, the newest last. When an episode begins all are its first.
+        #[serde(default = "single")]
+        #[schemars(range(min = 1, max = 16))]
+        stack: u32,
+        /// What is taken off every number, in the channel's unit.
+        #[serde(default)]
+        offset: f64,
+    },
+}
+
+fn rgb() -> Vec<PixelChannel> {
+    vec![PixelChannel::Rgb]
+}
+
+fn single() -> u32 {
+    1
 }

@@ -1,0 +1,134 @@
+//! The pictures that a scene observes, made with a [`Tracer`].
+
+use keiko_gpu::Gpu;
+use keiko_model::camera::{Channel, PixelChannel};
+use keiko_model::robot::RobotModel;
+use keiko_world::{BatchState, Picture, Renderer};
+
+use crate::images::Images;
+use crate::{CameraError, CameraGroup, Tracer, TracerOptions};
+
+/// Renders pictures of all environments and copies them to the host: one wait for the device a step.
+#[derive(Debug)]
+pub struct Observer {
+    tracer: Tracer,
+    pictures: Vec<(Picture, CameraGroup)>,
+    /// Of each picture `[num_envs, channels, height, width]`.
+    pixels: Vec<Vec<f32>>,
+}
+
+impl Observer {
+    /// Of `num_envs` environments of a model.
+    ///
+    /// # Errors
+    /// As [`Tracer::new`] and [`Tracer::group`].
+    pub fn new(
+        gpu: &Gpu,
+        model: &RobotModel,
+        num_envs: usize,
+        pictures: &[Picture],
+        options: &TracerOptions,
+    ) -> Result<Self, CameraError> {
+        let tracer = Tracer::new(gpu, model, num_envs, options)?;
+        let mut groups = Vec::new();
+        for picture in pictures {
+            let large = picture.camera.size.map(|n| n * picture.samples);
+            let sources: Vec<Channel> = picture.channels.iter().map(|channel| channel.source()).collect();
+            let camera = picture.camera.clone().resized(large);
+            groups.push((picture.clone(), tracer.group(&[camera], &sources)?));
+        }
+        let pixels =
+            pictures.iter().map(|picture| vec![0.0; num_envs * picture.shape().iter().product::<usize>()]);
+        Ok(Self { tracer, pixels: pixels.collect(), pictures: groups })
+    }
+}
+
+impl Renderer for Observer {
+    fn render(&mut self, state: &BatchState) -> Result<(), String> {
+        self.tracer.pose(state);
+        for (_, group) in &self.pictures {
+            self.tracer.render(group);
+        }
+        for ((picture, group), pixels) in self.pictures.iter().zip(&mut self.pixels) {
+            let images = self.tracer.read(group).map_err(|error| error.to_string())?;
+            fill(picture, &images, pixels);
+        }
+        Ok(())
+    }
+
+    fn pixels(&self, picture: usize) -> &[f32] {
+        &self.pixels[picture]
+    }
+}
+
+/// Fills `[views, channels, height, width]` with means over the samples of each pixel.
+fn fill(picture: &Picture, images: &Images, pixels: &mut [f32]) {
+    let [channels, height, width] = picture.shape();
+    let samples = picture.samples as usize;
+    let plane = height * width;
+    let mut first = 0;
+    for channel in &picture.channels {
+        for part in 0..channel.count() {
+            let source = Source::new(images, *channel, part);
+            for view in 0..images.num_views {
+                let to = (view * channels + first + part) * plane;
+                for (row, line) in pixels[to..to + plane].chunks_exact_mut(width).enumerate() {
+                    for (column, pixel) in line.iter_mut().enumerate() {
+                        *pixel = source.mean(view, [row * samples, column * samples], samples);
+                    }
+                }
+            }
+        }
+        first += channel.count();
+    }
+}
+
+/// One number of each pixel of the images as they were rendered.
+struct Source<'a> {
+    bytes: &'a [u8],
+    floats: &'a [f32],
+    /// What one byte of each colour weighs.
+    weights: [f32; 3],
+    /// Numbers of a view.
+    view: usize,
+    /// Numbers before the plane that is read.
+    skip: usize,
+    width: usize,
+}
+
+impl<'a> Source<'a> {
+    fn new(images: &'a Images, channel: PixelChannel, part: usize) -> Self {
+        let [width, height] = images.size.map(|n| n as usize);
+        let plane = width * height;
+        let count = channel.source().count();
+        let mut weights = [0.0; 3];
+        match channel {
+            PixelChannel::Grey => weights = [0.299, 0.587, 0.114].map(|weight: f32| weight / 255.0),
+            _ => weights[part] = 1.0 / 255.0,
+        }
+        let is_colour = matches!(channel, PixelChannel::Rgb | PixelChannel::Grey);
+        Self {
+            bytes: images.rgb().filter(|_| is_colour).unwrap_or_default(),
+            floats: images.floats(channel.source()).unwrap_or_default(),
+            weights,
+            view: count * plane,
+            skip: if is_colour { 0 } else { part * plane },
+            width,
+        }
+    }
+
+    /// Mean of a square of rays.
+    fn mean(&self, view: usize, [row, column]: [usize; 2], side: usize) -> f32 {
+        let mut sum = 0.0;
+        for row in row..row + side {
+            for column in column..column + side {
+                let at = view * self.view + self.skip + row * self.width + column;
+                sum += match self.bytes.get(4 * at..4 * at + 3) {
+                    Some(rgb) => rgb.iter().zip(self.weights).map(|(byte, w)| f32::from(*byte) * w).sum(),
+                    None => self.floats[at],
+                };
+            }
+        }
+        sum / (side * side) as f32
+    }
+}

@@ -1,0 +1,115 @@
+//! Images as observations: the whole way from a scene to what a policy is given.
+
+use std::path::Path;
+
+use keiko_camera::{Channel, Observer, TracerOptions};
+use keiko_env::{EnvOptions, TaskEnv, VecEnv};
+use keiko_gpu::Gpu;
+use keiko_model::TaskSpec;
+use keiko_world::{Field, Picture};
+
+use crate::support::{render, with_gpu};
+
+const NUM_ENVS: usize = 5;
+const SIZE: [usize; 2] = [20, 12];
+const STACK: usize = 2;
+const SAMPLES: usize = 2;
+/// Red, green, blue, depth.
+const CHANNELS: usize = 4;
+
+/// The cartpole, which besides its numbers sees, in short episodes.
+fn task() -> TaskSpec {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenes/cartpole/scene.toml");
+    let sees = "observe.policy.eye={ term = \"camera\", camera = \"side\", channels = [\"rgb\", \"depth\"], \
+                size = [20, 12], samples = 2, stack = 2, clip = 6.0, scale = 0.5 }";
+    let overrides = [sees, "episode.seconds=0.3"].map(str::to_owned);
+    TaskSpec::load(&file, &overrides).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn seeing(gpu: &Gpu, num_envs: usize, first_env: u32) -> TaskEnv {
+    let options = EnvOptions { num_envs, seed: 4, first_env, ..EnvOptions::default() };
+    let mut env = TaskEnv::new(&task(), &options).unwrap_or_else(|error| panic!("{error}"));
+    let pictures: Vec<Picture> = env.images().iter().map(|image| image.picture.clone()).collect();
+    let looks = TracerOptions::default();
+    let observer = Observer::new(gpu, &env.scene().model, num_envs, &pictures, &looks).expect("it fits");
+    env.see_with(Box::new(observer));
+    env
+}
+
+/// Pushes that differ by step and environment.
+fn push(step: usize, first_env: usize, num_envs: usize) -> Field {
+    let mut actions = Field::zeros(1, num_envs);
+    for env in 0..num_envs {
+        actions.set(0, env, ((7 * step + 5 * (first_env + env)) % 13) as f32 / 6.0 - 1.0);
+    }
+    actions
+}
+
+#[test]
+fn an_environment_sees_in_a_batch_what_it_sees_alone() {
+    with_gpu("observed::an_environment_sees_in_a_batch_what_it_sees_alone", |gpu| {
+        let mut batch = seeing(gpu, NUM_ENVS, 0);
+        let mut alone: Vec<TaskEnv> = (0..NUM_ENVS).map(|i| seeing(gpu, 1, i as u32)).collect();
+        let mut ends = 0;
+        for step in 0..40 {
+            batch.step(&push(step, 0, NUM_ENVS));
+            for (i, alone) in alone.iter_mut().enumerate() {
+                alone.step(&push(step, i, 1));
+                let [a, b] = [batch.output(), alone.output()];
+                assert!(a.observations[0].column(i).eq(b.observations[0].column(0)), "step {step}, {i}");
+                assert!(a.final_observations[0].column(i).eq(b.final_observations[0].column(0)));
+            }
+            ends += batch.output().episodes.len();
+        }
+        assert!(ends >= NUM_ENVS && batch.failure().is_none());
+    });
+}
+
+#[test]
+fn what_is_seen_is_what_the_camera_shows() {
+    with_gpu("observed::what_is_seen_is_what_the_camera_shows", |gpu| {
+        let mut env = seeing(gpu, NUM_ENVS, 0);
+        assert_eq!(env.spec().observations[0].images, [[STACK, CHANNELS, SIZE[1], SIZE[0]]]);
+        let [width, height] = SIZE;
+        let large = SIZE.map(|n| (SAMPLES * n) as u32);
+        let mut before: Vec<f32> = Vec::new();
+        for step in 0..6 {
+            let scene = env.scene();
+            let camera =
+                scene.model.cameras.iter().find(|camera| camera.name == "side").expect("it is there");
+            let camera = camera.clone().resized(large);
+            let images = render(gpu, &scene.model, env.state(), &[camera], &[Channel::Rgb, Channel::Depth]);
+            let (rgba, depth) =
+                (images.rgb().expect("asked for"), images.floats(Channel::Depth).expect("asked for"));
+            let field = &env.output().observations[0];
+            let newest = 4 + (STACK - 1) * CHANNELS * width * height;
+            let mut edges = 0;
+            for (i, y, x) in
+                (0..NUM_ENVS).flat_map(|i| (0..height).flat_map(move |y| (0..width).map(move |x| (i, y, x))))
+            {
+                let rays =
+                    (0..SAMPLES).flat_map(|j| (0..SAMPLES).map(move |k| (y * SAMPLES + j, x * SAMPLES + k)));
+                let places: Vec<usize> =
+                    rays.map(|(y, x)| (i * height * SAMPLES + y) * width * SAMPLES + x).collect();
+                let mean =
+                    |value: &dyn Fn(usize) -> f32| places.iter().map(|at| value(*at)).sum::<f32>() / 4.0;
+                for channel in 0..CHANNELS {
+                    let mean = match channel {
+                        3 => mean(&|at| depth[at]),
+                        color => mean(&|at| f32::from(rgba[4 * at + color]) / 255.0),
+                    };
+                    let found = field.get(newest + (channel * height + y) * width + x, i);
+                    assert!((found - 0.5 * mean.min(6.0)).abs() < 1e-5, "{step} {channel}: {found} {mean}");
+                }
+                edges += usize::from(places.iter().any(|at| (depth[*at] - depth[places[0]]).abs() > 1.0));
+            }
+            assert!(edges > 20, "nothing to see");
+            // The older frame is what was the newest.
+            let frame = CHANNELS * width * height * NUM_ENVS;
+            let older = &field.as_slice()[4 * NUM_ENVS..][..frame];
+            assert!(before.is_empty() || older == before);
+            before = field.as_slice()[newest * NUM_ENVS..].to_vec();
+            env.step(&push(step, 0, NUM_ENVS));
+        }
+    });
+}

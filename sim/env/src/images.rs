@@ -1,0 +1,234 @@
+//! Images among the observations: which a scene wants, how frames are stacked, and how they come into the output.
+//!
+//! The pictures themselves are made by a [`Renderer`] from above. A stack needs no memory of its own: it is the
+//! observation of the step before, one frame further. So what is saved with the output continues bit for bit.
+
+use std::ops::Range;
+
+use keiko_model::Result;
+use keiko_model::error::ErrorKind;
+use keiko_model::task::Observation;
+use keiko_world::{BatchState, Field, Picture, Renderer};
+
+use crate::bind::Binder;
+use crate::contract::{ImageShape, StepOutput};
+
+/// An image that a scene observes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImageTerm {
+    /// Index of the group.
+    pub group: usize,
+    /// Name of the term.
+    pub name: String,
+    /// One frame as it is rendered.
+    pub picture: Picture,
+    /// Frames.
+    pub stack: usize,
+    offset: f32,
+    clip: Option<f32>,
+    scale: f32,
+}
+
+impl ImageTerm {
+    /// As it is observed, with all frames.
+    pub fn shape(&self) -> ImageShape {
+        let [channels, height, width] = self.picture.shape();
+        [self.stack, channels, height, width]
+    }
+
+    /// Numbers of one frame.
+    fn frame(&self) -> usize {
+        self.picture.shape().iter().product()
+    }
+
+    fn value(&self, pixel: f32) -> f32 {
+        let value = pixel - self.offset;
+        self.scale * self.clip.map_or(value, |clip| value.clamp(-clip, clip))
+    }
+}
+
+/// The images of all groups, in file order.
+pub(crate) fn bind(binder: &Binder<'_>) -> Result<Vec<ImageTerm>> {
+    let mut images = Vec::new();
+    for (group, (group_name, terms)) in binder.spec.observe.iter().enumerate() {
+        for (name, entry) in terms.iter() {
+            let Observation::Camera { camera, channels, size, samples, stack, offset } = &entry.term else {
+                continue;
+            };
+            let path = format!("observe.{group_name}.{name}");
+            if entry.noise > 0.0 {
+                let message = "images have no noise";
+                return Err(binder.error(ErrorKind::Unsupported, &format!("{path}.noise"), message));
+            }
+            if channels.is_empty() {
+                let message = "an image without channels";
+                return Err(binder.error(ErrorKind::Structure, &format!("{path}.channels"), message));
+            }
+            let cameras = &binder.scene.model.cameras;
+            let found = cameras.iter().find(|known| known.name == *camera).ok_or_else(|| {
+                let names = cameras.iter().map(|camera| camera.name.as_str());
+                binder.spec.source.unknown(&format!("{path}.camera"), "camera", camera, names)
+            })?;
+            let camera = match size {
+                Some(size) => found.clone().resized(*size),
+                None => found.clone(),
+            };
+            images.push(ImageTerm {
+                group,
+                name: name.to_owned(),
+                picture: Picture { camera, channels: channels.clone(), samples: *samples },
+                stack: *stack as usize,
+                offset: *offset as f32,
+                clip: entry.clip.map(|clip| clip as f32),
+                scale: entry.scale as f32,
+            });
+        }
+    }
+    Ok(images)
+}
+
+/// Where the bodies of an environment were when its episode ended in the last step.
+#[derive(Clone, Debug)]
+pub(crate) struct LastPose {
+    pub env: usize,
+    /// `[3 nb]`.
+    pub position: Vec<f32>,
+    /// `[4 nb]`, xyzw.
+    pub rotation: Vec<f32>,
+}
+
+/// A renderer at work.
+pub(crate) struct Eyes {
+    renderer: Box<dyn Renderer>,
+    images: Vec<ImageTerm>,
+    /// Rows of each image in the field of its group.
+    rows: Vec<Range<usize>>,
+    /// Why it stopped.
+    pub failure: Option<String>,
+}
+
+impl Eyes {
+    /// Of groups that have `numbers` rows without images.
+    pub fn new(renderer: Box<dyn Renderer>, images: Vec<ImageTerm>, numbers: &[usize]) -> Self {
+        let mut ends = numbers.to_vec();
+        let rows = images.iter().map(|image| {
+            let start = ends[image.group];
+            ends[image.group] += image.stack * image.frame();
+            start..ends[image.group]
+        });
+        Self { rows: rows.collect(), renderer, images, failure: None }
+    }
+
+    /// After a step: one frame further where an episode goes on, the first frame of the new one where it ended.
+    pub fn step(&mut self, state: &BatchState, last: &[LastPose], output: &mut StepOutput) {
+        let ended: Vec<bool> =
+            output.terminated.iter().zip(&output.truncated).map(|(a, b)| *a || *b).collect();
+        let envs: Vec<usize> = last.iter().map(|pose| pose.env).collect();
+        let mut finals = Vec::new();
+        if !last.is_empty() {
+            let mut before = state.clone();
+            for pose in last {
+                before.body_position.set_column(pose.env, pose.position.iter().copied());
+                before.body_rotation.set_column(pose.env, pose.rotation.iter().copied());
+            }
+            if !self.render(&before) {
+                return;
+            }
+            for (index, image) in self.images.iter().enumerate() {
+                let frames = self.renderer.pixels(index).chunks_exact(image.frame());
+                let frames: Vec<Vec<f32>> = frames.map(<[f32]>::to_vec).collect();
+                finals.push(envs.iter().map(|env| frames[*env].clone()).collect::<Vec<_>>());
+            }
+        }
+        if !self.render(state) {
+            return;
+        }
+        let num_envs = ended.len();
+        for (index, (image, rows)) in self.images.iter().zip(&self.rows).enumerate() {
+            let frame = image.frame();
+            let at = rows.start * num_envs..rows.end * num_envs;
+            let now = &mut output.observations[image.group].as_mut_slice()[at.clone()];
+            let end = &mut output.final_observations[image.group].as_mut_slice()[at];
+            // What broke shows nothing new: the last thing seen stays.
+            let stays = |env: usize| ended[env] && !envs.contains(&env);
+            let kept: Vec<(usize, Vec<f32>)> = (0..num_envs)
+                .filter(|env| stays(*env))
+                .map(|env| (env, column(now, num_envs, env)))
+                .collect();
+            now.copy_within(frame * num_envs.., 0);
+            let newest = now.len() - frame * num_envs;
+            put(image, self.renderer.pixels(index), num_envs, &mut now[newest..]);
+            end.copy_from_slice(now);
+            for (which, env) in envs.iter().enumerate() {
+                for (pixel, value) in finals[index][which].iter().enumerate() {
+                    end[newest + pixel * num_envs + env] = image.value(*value);
+                }
+            }
+            for (env, values) in kept {
+                for (row, value) in values.into_iter().enumerate() {
+                    end[row * num_envs + env] = value;
+                }
+            }
+            (0..num_envs).filter(|env| ended[*env]).for_each(|env| repeat(now, num_envs, env, frame));
+        }
+    }
+
+    /// Where episodes have begun outside a step, all frames are the first.
+    pub fn begin(&mut self, state: &BatchState, mask: &[bool], output: &mut StepOutput) {
+        if !self.render(state) {
+            return;
+        }
+        let num_envs = mask.len();
+        for (index, (image, rows)) in self.images.iter().zip(&self.rows).enumerate() {
+            let frame = image.frame();
+            let at = rows.start * num_envs..rows.end * num_envs;
+            let now = &mut output.observations[image.group].as_mut_slice()[at.clone()];
+            let newest = now.len() - frame * num_envs;
+            let pixels = self.renderer.pixels(index);
+            for env in (0..num_envs).filter(|env| mask[*env]) {
+                for (pixel, value) in pixels[env * frame..(env + 1) * frame].iter().enumerate() {
+                    now[newest + pixel * num_envs + env] = image.value(*value);
+                }
+                repeat(now, num_envs, env, frame);
+            }
+            output.final_observations[image.group].as_mut_slice()[at].copy_from_slice(now);
+        }
+    }
+
+    fn render(&mut self, state: &BatchState) -> bool {
+        if self.failure.is_none() {
+            self.failure = self.renderer.render(state).err();
+        }
+        self.failure.is_none()
+    }
+}
+
+/// Frames `[num_envs, numbers]` into rows `[numbers, num_envs]`.
+fn put(image: &ImageTerm, frames: &[f32], num_envs: usize, rows: &mut [f32]) {
+    let frame = image.frame();
+    for (pixel, row) in rows.chunks_exact_mut(num_envs).enumerate() {
+        for (env, to) in row.iter_mut().enumerate() {
+            *to = image.value(frames[env * frame + pixel]);
+        }
+    }
+}
+
+fn column(rows: &[f32], num_envs: usize, env: usize) -> Vec<f32> {
+    rows.iter().skip(env).step_by(num_envs).copied().collect()
+}
+
+/// Makes every frame of an environment its newest.
+fn repeat(rows: &mut [f32], num_envs: usize, env: usize, frame: usize) {
+    let newest = rows.len() / num_envs - frame;
+    for row in 0..newest {
+        rows[row * num_envs + env] = rows[(newest + row % frame) * num_envs + env];
+    }
+}
+
+/// The first `numbers` rows of a field, and rows of zeros up to `size`.
+pub(crate) fn widened(field: &Field, numbers: usize, size: usize) -> Field {
+    let mut wide = Field::zeros(size, field.num_envs());
+    let numbers = numbers * field.num_envs();
+    wide.as_mut_slice()[..numbers].copy_from_slice(&field.as_slice()[..numbers]);
+    wide
+}
