@@ -21,6 +21,14 @@ pub enum PolicyError {
         /// What is wrong with it.
         message: String,
     },
+    /// Convolutions that do not fit an image.
+    #[error("images of {} channels, {} x {} pixels: {what}", image[1], image[3], image[2])]
+    Image {
+        /// Frames, channels, height and width.
+        image: [usize; 4],
+        /// What does not fit.
+        what: String,
+    },
     /// A file could not be read or written.
     #[error("{source}: {path}")]
     Io {

@@ -1,6 +1,7 @@
-//! A perceptron in plain Rust: what acting costs, without a tensor library's price per operation.
+//! Networks in plain Rust: what acting costs, without a tensor library's price per operation.
 
-use crate::{MlpShape, activation::Activation};
+use crate::encoder::{self, HostEncoder};
+use crate::{MlpShape, NetShape, activation::Activation};
 use rayon::prelude::*;
 
 /// Columns computed together: hidden values of a block stay in the first-level cache.
@@ -86,6 +87,78 @@ impl HostMlp {
             std::mem::swap(&mut scratch.front, &mut scratch.back);
         }
     }
+}
+
+/// Convolutions over images and a perceptron behind them, over `[features, num_envs]` batches. A column's result
+/// depends on that column alone, bit for bit, whatever the batch and the number of threads.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostNet {
+    shape: NetShape,
+    encoders: Vec<HostEncoder>,
+    mlp: HostMlp,
+    /// As it was given.
+    parameters: Vec<f32>,
+}
+
+impl HostNet {
+    /// `parameters` holds [`NetShape::num_parameters`] numbers in flat order.
+    pub fn new(shape: NetShape, parameters: &[f32]) -> Self {
+        assert_eq!(parameters.len(), shape.num_parameters(), "one number per weight and bias");
+        let mut start = 0;
+        let mut encoders = Vec::new();
+        for encoder in &shape.encoders {
+            let end = start + encoder.num_parameters();
+            encoders.push(HostEncoder::new(encoder, &parameters[start..end]));
+            start = end;
+        }
+        let mlp = HostMlp::new(shape.mlp.clone(), &parameters[start..]);
+        Self { encoders, mlp, parameters: parameters.to_vec(), shape }
+    }
+
+    /// What it looks like.
+    pub fn shape(&self) -> &NetShape {
+        &self.shape
+    }
+
+    /// The flat parameters.
+    pub fn parameters(&self) -> &[f32] {
+        &self.parameters
+    }
+
+    /// `input` `[num_inputs, num_envs]` to `output` `[num_outputs, num_envs]`, environment fastest.
+    pub fn forward(&self, input: &[f32], num_envs: usize, output: &mut [f32]) {
+        if self.encoders.is_empty() {
+            return self.mlp.forward(input, num_envs, output);
+        }
+        assert_eq!(input.len(), self.shape.num_inputs() * num_envs, "input is [num_inputs, num_envs]");
+        let (numbers, mut images) = input.split_at(self.shape.num_numbers() * num_envs);
+        let mut seen = numbers.to_vec();
+        for (encoder, shape) in self.encoders.iter().zip(&self.shape.encoders) {
+            let (pixels, rest) = images.split_at(shape.num_pixels() * num_envs);
+            images = rest;
+            let starts: Vec<usize> = (0..num_envs).step_by(encoder::TILE).collect();
+            let tiles: Vec<_> =
+                starts.par_iter().map(|start| encoder.forward(load_tile(pixels, num_envs, *start))).collect();
+            for feature in 0..shape.num_features() {
+                let tiles = starts.iter().zip(&tiles);
+                seen.extend(tiles.flat_map(|(start, tile)| {
+                    tile[feature][..encoder::TILE.min(num_envs - start)].iter().copied()
+                }));
+            }
+        }
+        self.mlp.forward(&seen, num_envs, output);
+    }
+}
+
+/// Columns `start..` of `[rows, num_envs]`; zeros behind the last.
+fn load_tile(rows: &[f32], num_envs: usize, start: usize) -> Vec<[f32; encoder::TILE]> {
+    let width = encoder::TILE.min(num_envs - start);
+    let rows = rows.chunks_exact(num_envs).map(|row| {
+        let mut tile = [0.0; encoder::TILE];
+        tile[..width].copy_from_slice(&row[start..start + width]);
+        tile
+    });
+    rows.collect()
 }
 
 /// Two `[widest, BLOCK]` buffers that the layers write in turn.

@@ -1,6 +1,7 @@
 //! Actor and critic in burn tensors, for learning.
 
-use crate::{Activation, Head, MlpShape, NetworkShape};
+use crate::encoder::Encoder;
+use crate::{Activation, Head, MlpShape, NetShape, NetworkShape};
 use burn::tensor::{Gradients, Tensor, activation};
 
 /// `ln(2 pi) / 2`.
@@ -46,6 +47,50 @@ impl Mlp {
     }
 }
 
+/// A network from observations to outputs: convolutions over images, then a perceptron.
+#[derive(Clone, Debug)]
+pub struct Net {
+    encoders: Vec<(Encoder, usize)>,
+    num_numbers: usize,
+    mlp: Mlp,
+}
+
+impl Net {
+    /// Takes its weights from `flat[start..]` with `cut(start, rows, columns)`.
+    fn new(shape: &NetShape, mut start: usize, cut: &impl Fn(usize, usize, usize) -> Tensor<2>) -> Self {
+        let mut encoders = Vec::new();
+        for encoder in &shape.encoders {
+            encoders.push((Encoder::new(encoder, start, cut), encoder.num_pixels()));
+            start += encoder.num_parameters();
+        }
+        Self { encoders, num_numbers: shape.num_numbers(), mlp: Mlp::new(&shape.mlp, start, cut) }
+    }
+
+    /// `[batch, num_inputs]` to `[batch, num_outputs]`.
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        if self.encoders.is_empty() {
+            return self.mlp.forward(x);
+        }
+        let mut parts = Vec::new();
+        if self.num_numbers > 0 {
+            parts.push(x.clone().narrow(1, 0, self.num_numbers));
+        }
+        let mut first = self.num_numbers;
+        for (encoder, pixels) in &self.encoders {
+            parts.push(encoder.forward(x.clone().narrow(1, first, *pixels)));
+            first += pixels;
+        }
+        self.mlp.forward(Tensor::cat(parts, 1))
+    }
+
+    fn push_gradients(&self, gradients: &mut Gradients, out: &mut Vec<Tensor<1>>) {
+        for (encoder, _) in &self.encoders {
+            encoder.push_gradients(out, flat_gradient, gradients);
+        }
+        self.mlp.push_gradients(gradients, out);
+    }
+}
+
 /// A normal distribution over actions before squashing: mean and logarithm of the deviation,
 /// `[batch, num_actions]` and `[batch or 1, num_actions]`.
 #[derive(Clone, Debug)]
@@ -87,10 +132,10 @@ pub fn log_tanh_slope(x: Tensor<2>) -> Tensor<2> {
 /// Actor and critic with the parameters of one gradient step.
 #[derive(Clone, Debug)]
 pub struct ActorCritic {
-    actor: Mlp,
+    actor: Net,
     /// `[1, num_actions]`, for a Gaussian head.
     log_std: Option<Tensor<2>>,
-    critic: Mlp,
+    critic: Net,
     num_actions: usize,
 }
 
@@ -108,20 +153,20 @@ impl ActorCritic {
     fn new(shape: &NetworkShape, cut: &impl Fn(usize, usize, usize) -> Tensor<2>) -> Self {
         let range = shape.log_std();
         Self {
-            actor: Mlp::new(&shape.actor, 0, cut),
+            actor: Net::new(&shape.actor, 0, cut),
             log_std: (shape.head == Head::Gaussian).then(|| cut(range.start, 1, shape.num_actions)),
-            critic: Mlp::new(&shape.critic, range.end, cut),
+            critic: Net::new(&shape.critic, range.end, cut),
             num_actions: shape.num_actions,
         }
     }
 
     /// Observations to the parameters of the action distribution.
-    pub fn actor(&self) -> &Mlp {
+    pub fn actor(&self) -> &Net {
         &self.actor
     }
 
     /// Observations to values.
-    pub fn critic(&self) -> &Mlp {
+    pub fn critic(&self) -> &Net {
         &self.critic
     }
 

@@ -3,7 +3,10 @@
 use crate::activation::fast_tanh;
 use crate::normalizer::Statistics;
 use crate::shape::{from_safetensors, to_safetensors};
-use crate::{Activation, Head, HostMlp, MlpShape, NetworkShape, PolicyError, TensorSlot};
+use crate::{
+    Activation, Convolution, EncoderShape, Head, HostNet, MlpShape, NetShape, NetworkShape, PolicyError,
+    TensorSlot,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,6 +17,8 @@ pub const WEIGHTS_FILE: &str = "policy.safetensors";
 pub const CONFIG_FILE: &str = "config.json";
 /// What [`PolicyConfig::format`] holds.
 pub const FORMAT: &str = "keiko-mlp-1";
+/// What it holds where images are observed: programs that know none refuse it by name.
+pub const FORMAT_WITH_IMAGES: &str = "keiko-cnn-1";
 /// Largest layer a file may ask for.
 const MAX_WIDTH: usize = 1 << 20;
 
@@ -31,12 +36,15 @@ pub struct TermSize {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyConfig {
-    /// [`FORMAT`].
+    /// [`FORMAT`] or [`FORMAT_WITH_IMAGES`].
     pub format: String,
     /// Name of the task.
     pub task: String,
     /// Terms of the observation, one after the other.
     pub observations: Vec<TermSize>,
+    /// Frames (the newest last), channels, height and width of the last terms, which are images.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<[usize; 4]>,
     /// Names of the actions, in order.
     pub actions: Vec<String>,
     /// Names of the joints in the order that joint-wise observations use; empty when not recorded.
@@ -50,7 +58,10 @@ pub struct PolicyConfig {
     pub activation: Activation,
     /// Hidden layer sizes.
     pub hidden: Vec<usize>,
-    /// Shift and scale of observations; none when they are used as they are.
+    /// What each image passes through before them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub convolutions: Vec<Convolution>,
+    /// Shift and scale of observations that are no images; none when they are used as they are.
     pub normalizer: Option<Statistics>,
 }
 
@@ -60,10 +71,32 @@ impl PolicyConfig {
         self.observations.iter().map(|term| term.size).fold(0, usize::saturating_add)
     }
 
+    /// Numbers in an observation that are not of images.
+    pub fn num_numbers(&self) -> usize {
+        self.num_observations().saturating_sub(self.images.iter().map(pixels).fold(0, usize::saturating_add))
+    }
+
     /// The actor.
-    pub fn actor_shape(&self) -> MlpShape {
+    ///
+    /// # Errors
+    /// Convolutions that do not fit the images.
+    pub fn actor_shape(&self) -> Result<NetShape, PolicyError> {
         let num_outputs = self.head.num_outputs(self.actions.len());
-        MlpShape::new(self.num_observations(), &self.hidden, num_outputs, self.activation)
+        let encoders =
+            self.images.iter().map(|image| EncoderShape::new(*image, &self.convolutions, self.activation));
+        let encoders = encoders.collect::<Result<_, _>>()?;
+        Ok(NetShape::new(self.num_numbers(), encoders, &self.hidden, num_outputs, self.activation))
+    }
+
+    /// Refuses an environment with images of other shapes.
+    pub fn check_images(&self, images: &[[usize; 4]]) -> Result<(), PolicyError> {
+        let written = |images: &[[usize; 4]]| {
+            let written = |[frames, channels, height, width]: &[usize; 4]| {
+                format!("{frames} frames of {channels} channels, {width} x {height} pixels")
+            };
+            images.iter().map(written).collect::<Vec<_>>()
+        };
+        same("image", &written(&self.images), &written(images))
     }
 
     /// Refuses an environment with other observations, actions or order, and names the first difference.
@@ -81,18 +114,31 @@ impl PolicyConfig {
 
     fn validate(&self) -> Result<(), PolicyError> {
         let refuse = |message: String| Err(PolicyError::malformed(CONFIG_FILE, message));
-        if self.format != FORMAT {
-            return refuse(format!("format `{}`, this program reads `{FORMAT}`", self.format));
+        let format = if self.images.is_empty() { FORMAT } else { FORMAT_WITH_IMAGES };
+        if self.format != format {
+            return refuse(format!("format `{}`, this program reads `{format}` here", self.format));
+        }
+        let last = self.observations.iter().rev().zip(self.images.iter().rev());
+        if self.images.len() > self.observations.len() || last.into_iter().any(|(t, i)| t.size != pixels(i)) {
+            return refuse("`images` are not the shapes of the last observations".into());
+        }
+        if let Err(error) = self.actor_shape() {
+            return refuse(error.to_string());
         }
         let widths = [self.num_observations(), self.head.num_outputs(self.actions.len())];
         match widths.iter().chain(&self.hidden).find(|&&width| width == 0 || width > MAX_WIDTH) {
             Some(width) => refuse(format!("a layer of width {width}; allowed: 1 to {MAX_WIDTH}")),
             None => match &self.normalizer {
-                Some(statistics) => statistics.check("config.json: normalizer", self.num_observations()),
+                Some(statistics) => statistics.check("config.json: normalizer", self.num_numbers()),
                 None => Ok(()),
             },
         }
     }
+}
+
+/// Numbers of an image.
+fn pixels(image: &[usize; 4]) -> usize {
+    image.iter().fold(1, |product, n| product.saturating_mul(*n))
 }
 
 /// Both lists equal, or the first difference.
@@ -111,19 +157,19 @@ fn same(what: &str, policy: &[String], environment: &[String]) -> Result<(), Pol
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     config: PolicyConfig,
-    actor: HostMlp,
+    actor: HostNet,
 }
 
 impl Policy {
     /// `actor` holds the actor's flat parameters (a Gaussian head's `log_std` not among them).
     pub fn new(config: PolicyConfig, actor: &[f32]) -> Result<Self, PolicyError> {
         config.validate()?;
-        let shape = config.actor_shape();
+        let shape = config.actor_shape()?;
         if actor.len() != shape.num_parameters() {
             let message = format!("{} parameters, expected {}", actor.len(), shape.num_parameters());
             return Err(PolicyError::malformed(WEIGHTS_FILE, message));
         }
-        Ok(Self { actor: HostMlp::new(shape, actor), config })
+        Ok(Self { actor: HostNet::new(shape, actor), config })
     }
 
     /// What it was trained on.
@@ -141,7 +187,7 @@ impl Policy {
     /// The most likely actions `[num_actions, num_envs]` for raw observations `[num_observations, num_envs]`.
     pub fn act(&self, observations: &[f32], num_envs: usize, actions: &mut [f32]) {
         let normalized = self.config.normalizer.as_ref().map(|statistics| {
-            let mut normalized = vec![0.0; observations.len()];
+            let mut normalized = observations.to_vec();
             statistics.normalize(observations, num_envs, &mut normalized);
             normalized
         });
@@ -160,7 +206,7 @@ impl Policy {
 
     /// The files of the policy, by name.
     pub fn to_files(&self) -> Result<BTreeMap<String, Vec<u8>>, PolicyError> {
-        let weights = to_safetensors(&actor_slots(&self.config), self.actor.parameters())?;
+        let weights = to_safetensors(&actor_slots(&self.config)?, self.actor.parameters())?;
         Ok(BTreeMap::from([(WEIGHTS_FILE.into(), weights), (CONFIG_FILE.into(), self.config_json()?)]))
     }
 
@@ -177,7 +223,7 @@ impl Policy {
         let config: PolicyConfig = serde_json::from_slice(file(CONFIG_FILE)?)
             .map_err(|error| PolicyError::malformed(CONFIG_FILE, error))?;
         config.validate()?;
-        let slots = actor_slots(&config);
+        let slots = actor_slots(&config)?;
         let len = slots.last().map_or(0, |slot| slot.range.end);
         let weights = file(WEIGHTS_FILE)?;
         if len > weights.len() / 4 {
@@ -216,10 +262,10 @@ impl Policy {
 }
 
 /// The actor's tensors, named as in training.
-fn actor_slots(config: &PolicyConfig) -> Vec<TensorSlot> {
-    let actor = config.actor_shape();
+fn actor_slots(config: &PolicyConfig) -> Result<Vec<TensorSlot>, PolicyError> {
+    let actor = config.actor_shape()?;
     let end = actor.num_parameters();
-    let critic = MlpShape::new(1, &[], 1, config.activation);
+    let critic = MlpShape::new(1, &[], 1, config.activation).into();
     let network = NetworkShape { actor, critic, head: config.head, num_actions: config.actions.len() };
-    network.slots().into_iter().filter(|slot| slot.range.end <= end).collect()
+    Ok(network.slots().into_iter().filter(|slot| slot.range.end <= end).collect())
 }

@@ -1,6 +1,6 @@
 //! What the networks look like, and where each weight lies in the flat parameter vector.
 
-use crate::{Activation, PolicyError};
+use crate::{Activation, EncoderShape, PolicyError};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -62,25 +62,80 @@ impl MlpShape {
     }
 }
 
+/// A network from an observation to outputs. An observation is numbers, then images; each image passes through
+/// convolutions of its own, and what they give follows the numbers into the perceptron.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetShape {
+    /// One an image, in order.
+    pub encoders: Vec<EncoderShape>,
+    /// From numbers and features to outputs.
+    pub mlp: MlpShape,
+}
+
+impl From<MlpShape> for NetShape {
+    fn from(mlp: MlpShape) -> Self {
+        Self { encoders: Vec::new(), mlp }
+    }
+}
+
+impl NetShape {
+    /// For `numbers` numbers and one image an encoder.
+    pub fn new(
+        numbers: usize,
+        encoders: Vec<EncoderShape>,
+        hidden: &[usize],
+        num_outputs: usize,
+        activation: Activation,
+    ) -> Self {
+        let features = encoders.iter().map(EncoderShape::num_features).sum::<usize>();
+        Self { mlp: MlpShape::new(numbers + features, hidden, num_outputs, activation), encoders }
+    }
+
+    /// Numbers of an observation that are not of images.
+    pub fn num_numbers(&self) -> usize {
+        self.mlp.num_inputs() - self.encoders.iter().map(EncoderShape::num_features).sum::<usize>()
+    }
+
+    /// Numbers of an observation.
+    pub fn num_inputs(&self) -> usize {
+        self.num_numbers() + self.encoders.iter().map(EncoderShape::num_pixels).sum::<usize>()
+    }
+
+    /// Outputs.
+    pub fn num_outputs(&self) -> usize {
+        self.mlp.num_outputs()
+    }
+
+    /// Weights and biases.
+    pub fn num_parameters(&self) -> usize {
+        self.mlp_start() + self.mlp.num_parameters()
+    }
+
+    /// Parameters of the encoders, which come first.
+    pub fn mlp_start(&self) -> usize {
+        self.encoders.iter().map(EncoderShape::num_parameters).sum()
+    }
+}
+
 /// A named tensor inside the flat parameter vector.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TensorSlot {
     /// Stable name, e.g. `actor.0.weight`.
     pub name: String,
-    /// Weights are `[inputs, outputs]`, row-major.
+    /// Weights are `[inputs, outputs]`, of convolutions `[outputs, inputs, kernel, kernel]`, row-major.
     pub shape: Vec<usize>,
     /// Place in the flat vector.
     pub range: Range<usize>,
 }
 
-/// Actor and critic. Flat parameter order: actor layers (weight `[inputs, outputs]`, bias `[outputs]`),
-/// `log_std` `[num_actions]` for a Gaussian head, critic layers.
+/// Actor and critic. Flat parameter order: actor layers (convolutions image by image, then the perceptron; of each
+/// weight and bias), `log_std` `[num_actions]` for a Gaussian head, critic layers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NetworkShape {
     /// Observation to action distribution.
-    pub actor: MlpShape,
+    pub actor: NetShape,
     /// Observation to value.
-    pub critic: MlpShape,
+    pub critic: NetShape,
     /// Meaning of the actor's outputs.
     pub head: Head,
     /// Actions.
@@ -112,22 +167,31 @@ impl NetworkShape {
     /// Every tensor, in flat order.
     pub fn slots(&self) -> Vec<TensorSlot> {
         let mut slots = Vec::new();
-        push_mlp(&mut slots, "actor", &self.actor, 0);
+        push_net(&mut slots, "actor", &self.actor, 0);
         let log_std = self.log_std();
         if !log_std.is_empty() {
             let shape = vec![self.num_actions];
             slots.push(TensorSlot { name: "log_std".into(), shape, range: log_std.clone() });
         }
-        push_mlp(&mut slots, "critic", &self.critic, log_std.end);
+        push_net(&mut slots, "critic", &self.critic, log_std.end);
         slots
     }
 }
 
-fn push_mlp(slots: &mut Vec<TensorSlot>, name: &str, shape: &MlpShape, mut start: usize) {
-    for (layer, (inputs, outputs)) in shape.layers().enumerate() {
-        for (part, shape) in [("weight", vec![inputs, outputs]), ("bias", vec![outputs])] {
+fn push_net(slots: &mut Vec<TensorSlot>, name: &str, shape: &NetShape, mut start: usize) {
+    let convolutions = shape.encoders.iter().enumerate().flat_map(|(image, encoder)| {
+        let named = move |(layer, weight): (usize, [usize; 4])| {
+            (format!("{name}.image_{image}.{layer}"), weight.to_vec(), weight[0])
+        };
+        encoder.weights().enumerate().map(named)
+    });
+    let linear = shape.mlp.layers().enumerate();
+    let linear =
+        linear.map(|(layer, (inputs, outputs))| (format!("{name}.{layer}"), vec![inputs, outputs], outputs));
+    for (name, weight, outputs) in convolutions.chain(linear) {
+        for (part, shape) in [("weight", weight), ("bias", vec![outputs])] {
             let end = start + shape.iter().product::<usize>();
-            slots.push(TensorSlot { name: format!("{name}.{layer}.{part}"), shape, range: start..end });
+            slots.push(TensorSlot { name: format!("{name}.{part}"), shape, range: start..end });
             start = end;
         }
     }

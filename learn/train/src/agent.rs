@@ -4,12 +4,15 @@ use crate::TrainError;
 use crate::device::Device;
 use crate::noise::{Purpose, Stream};
 use burn::tensor::{Tensor, TensorData};
-use keiko_env::EnvSpec;
-use keiko_model::train_spec::{self, Dialect, TrainSpec};
+use keiko_env::{EnvSpec, GroupSpec, ImageShape};
+use keiko_model::train_spec::{self, Dialect, InvalidTrainSpec, TrainSpec};
 use keiko_policy::network::MIN_STD;
 use keiko_policy::normalizer::Statistics;
-use keiko_policy::policy::{FORMAT, Policy, PolicyConfig, TermSize};
-use keiko_policy::{Activation, ActorCritic, Head, HostMlp, Mlp, MlpShape, NetworkShape, RunningNormalizer};
+use keiko_policy::policy::{FORMAT, FORMAT_WITH_IMAGES, Policy, PolicyConfig, TermSize};
+use keiko_policy::{
+    Activation, ActorCritic, Convolution, EncoderShape, Head, HostNet, Net, NetShape, NetworkShape,
+    RunningNormalizer,
+};
 
 /// Gain of hidden layers.
 const HIDDEN_GAIN: f64 = std::f64::consts::SQRT_2;
@@ -23,21 +26,34 @@ pub struct View {
     pub group: usize,
     /// Numbers in the group.
     pub size: usize,
-    /// Statistics of all iterations before this one; none when observations are used as they are.
+    /// Frames, channels, height and width of the images that the group ends with.
+    pub images: Vec<ImageShape>,
+    /// Statistics of all iterations before this one, of all but images; none when observations are used as they are.
     pub normalizer: Option<RunningNormalizer>,
 }
 
 impl View {
     fn new(env: &EnvSpec, name: &str, normalize: bool) -> Option<Self> {
         let group = env.observations.iter().position(|group| group.name == name)?;
-        let size = env.observations[group].size();
-        Some(Self { group, size, normalizer: normalize.then(|| RunningNormalizer::new(size)) })
+        let (size, numbers) = (env.observations[group].size(), env.observations[group].num_numbers());
+        let normalizer = (normalize && numbers > 0).then(|| RunningNormalizer::new(numbers));
+        Some(Self { group, size, images: env.observations[group].images.clone(), normalizer })
+    }
+
+    /// Numbers in the group that are not of images.
+    pub fn num_numbers(&self) -> usize {
+        self.size - pixels(&self.images)
     }
 
     /// Shift and scale, frozen.
     pub fn statistics(&self) -> Option<Statistics> {
         self.normalizer.as_ref().map(RunningNormalizer::statistics)
     }
+}
+
+/// Numbers of images.
+fn pixels(images: &[ImageShape]) -> usize {
+    images.iter().map(|image| image.iter().product::<usize>()).sum()
 }
 
 /// The actor's view of group `policy`, and the critic's of group `critic` where there is one.
@@ -55,7 +71,15 @@ pub fn views(env: &EnvSpec, normalize: bool) -> Result<(View, View), TrainError>
 }
 
 /// The networks that a spec asks for.
-pub fn network_shape(spec: &TrainSpec, actor: &View, critic: &View, num_actions: usize) -> NetworkShape {
+///
+/// # Errors
+/// Convolutions that do not fit the images.
+pub fn network_shape(
+    spec: &TrainSpec,
+    actor: &View,
+    critic: &View,
+    num_actions: usize,
+) -> Result<NetworkShape, TrainError> {
     let head = match spec.dialect {
         Dialect::RslRl => Head::Gaussian,
         Dialect::Brax => Head::TanhGaussian,
@@ -66,21 +90,37 @@ pub fn network_shape(spec: &TrainSpec, actor: &View, critic: &View, num_actions:
         train_spec::Activation::Relu => Activation::Relu,
         train_spec::Activation::Swish => Activation::Swish,
     };
-    let outputs = head.num_outputs(num_actions);
-    NetworkShape {
-        actor: MlpShape::new(actor.size, &spec.actor_hidden, outputs, activation),
-        critic: MlpShape::new(critic.size, &spec.critic_hidden, 1, activation),
+    let layers = convolutions(spec);
+    let net = |view: &View, hidden: &[usize], outputs: usize| {
+        let encoders = view.images.iter().map(|image| EncoderShape::new(*image, &layers, activation));
+        let encoders = encoders.collect::<Result<_, _>>().map_err(|error| InvalidTrainSpec {
+            key: "convolutions",
+            found: error.to_string(),
+            allowed: "layers that leave something of the image".into(),
+        })?;
+        Ok::<_, TrainError>(NetShape::new(view.num_numbers(), encoders, hidden, outputs, activation))
+    };
+    Ok(NetworkShape {
+        actor: net(actor, &spec.actor_hidden, head.num_outputs(num_actions))?,
+        critic: net(critic, &spec.critic_hidden, 1)?,
         head,
         num_actions,
-    }
+    })
+}
+
+fn convolutions(spec: &TrainSpec) -> Vec<Convolution> {
+    let layers = spec.convolutions.iter();
+    layers
+        .map(|&train_spec::Convolution { channels, kernel, stride }| Convolution { channels, kernel, stride })
+        .collect()
 }
 
 /// Initial parameters: orthogonal weights (Saxe et al. 2014), biases zero, and the head at `init_std`.
 pub fn initial_parameters(shape: &NetworkShape, spec: &TrainSpec, seed: u64) -> Vec<f32> {
     let mut flat = vec![0.0; shape.num_parameters()];
     let stream = Stream::new(seed, Purpose::Weights);
-    let last_actor = format!("actor.{}.", shape.actor.layers().len() - 1);
-    let last_critic = format!("critic.{}.", shape.critic.layers().len() - 1);
+    let last_actor = format!("actor.{}.", shape.actor.mlp.layers().len() - 1);
+    let last_critic = format!("critic.{}.", shape.critic.mlp.layers().len() - 1);
     for (index, slot) in shape.slots().iter().enumerate() {
         let target = &mut flat[slot.range.clone()];
         if slot.name.ends_with("weight") {
@@ -89,7 +129,8 @@ pub fn initial_parameters(shape: &NetworkShape, spec: &TrainSpec, seed: u64) -> 
                 name if name.starts_with(&last_critic) => 1.0,
                 _ => HIDDEN_GAIN,
             };
-            orthogonal(target, slot.shape[0], slot.shape[1], gain, &stream, index as u64);
+            let columns = slot.shape[1..].iter().product();
+            orthogonal(target, slot.shape[0], columns, gain, &stream, index as u64);
         } else if slot.name == "log_std" {
             target.fill(spec.init_std.ln() as f32);
         } else if slot.name.starts_with(&last_actor) && shape.head == Head::TanhGaussian {
@@ -129,9 +170,9 @@ pub enum Forward {
     /// Plain Rust.
     Host {
         /// Actor.
-        actor: HostMlp,
+        actor: Box<HostNet>,
         /// Critic.
-        critic: HostMlp,
+        critic: Box<HostNet>,
     },
     /// Tensors on a device.
     Tensors {
@@ -151,8 +192,9 @@ impl Forward {
             let network = Box::new(ActorCritic::constants(shape, &Tensor::from_data(data, &device)));
             return Self::Tensors { network, device };
         }
-        let actor = HostMlp::new(shape.actor.clone(), &flat[..shape.actor.num_parameters()]);
-        Self::Host { actor, critic: HostMlp::new(shape.critic.clone(), &flat[shape.critic_range()]) }
+        let net = |shape: &NetShape, flat: &[f32]| Box::new(HostNet::new(shape.clone(), flat));
+        let actor = net(&shape.actor, &flat[..shape.actor.num_parameters()]);
+        Self::Host { actor, critic: net(&shape.critic, &flat[shape.critic_range()]) }
     }
 
     /// The actor's outputs `[outputs, num_envs]` for normalised observations `[size, num_envs]`.
@@ -172,18 +214,18 @@ impl Forward {
     }
 }
 
-fn host(mlp: &HostMlp, observations: &[f32], num_envs: usize) -> Vec<f32> {
-    let mut outputs = vec![0.0; mlp.shape().num_outputs() * num_envs];
-    mlp.forward(observations, num_envs, &mut outputs);
+fn host(net: &HostNet, observations: &[f32], num_envs: usize) -> Vec<f32> {
+    let mut outputs = vec![0.0; net.shape().num_outputs() * num_envs];
+    net.forward(observations, num_envs, &mut outputs);
     outputs
 }
 
-fn tensors(mlp: &Mlp, device: &burn::tensor::Device, observations: &[f32], num_envs: usize) -> Vec<f32> {
+fn tensors(net: &Net, device: &burn::tensor::Device, observations: &[f32], num_envs: usize) -> Vec<f32> {
     if num_envs == 0 {
         return Vec::new();
     }
     let data = TensorData::new(observations.to_vec(), [observations.len() / num_envs, num_envs]);
-    let outputs = mlp.forward(Tensor::<2>::from_data(data, device).transpose());
+    let outputs = net.forward(Tensor::<2>::from_data(data, device).transpose());
     read(outputs.transpose())
 }
 
@@ -202,15 +244,17 @@ pub fn policy(
 ) -> Result<Policy, TrainError> {
     let terms = env.observations[view.group].terms.iter();
     let config = PolicyConfig {
-        format: FORMAT.into(),
+        format: if view.images.is_empty() { FORMAT } else { FORMAT_WITH_IMAGES }.into(),
         task: env.name.clone(),
         observations: terms.map(|(name, size)| TermSize { name: name.clone(), size: *size }).collect(),
+        images: view.images.clone(),
         actions: env.actions.clone(),
         joints: Vec::new(),
         control_dt: env.control_dt,
         head: shape.head,
-        activation: shape.actor.activation,
+        activation: shape.actor.mlp.activation,
         hidden: spec.actor_hidden.clone(),
+        convolutions: if view.images.is_empty() { Vec::new() } else { convolutions(spec) },
         normalizer: view.statistics(),
     };
     Ok(Policy::new(config, &flat[..shape.actor.num_parameters()])?)
@@ -218,7 +262,8 @@ pub fn policy(
 
 /// Refuses a policy trained on other observations or actions than the environment has.
 pub fn check_policy(policy: &Policy, env: &EnvSpec) -> Result<(), TrainError> {
-    let none = Vec::new();
-    let terms = env.group("policy").map_or(&none, |group| &group.terms);
-    Ok(policy.config().check(terms, &env.actions)?)
+    let none = GroupSpec::default();
+    let group = env.group("policy").unwrap_or(&none);
+    policy.config().check(&group.terms, &env.actions)?;
+    Ok(policy.config().check_images(&group.images)?)
 }

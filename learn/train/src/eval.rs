@@ -2,6 +2,7 @@
 
 use crate::TrainError;
 use crate::agent::check_policy;
+use crate::trainer::check_trust;
 use keiko_env::{EpisodeEnd, Field, VecEnv};
 use keiko_policy::Policy;
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,7 @@ pub fn evaluate(policy: &Policy, env: &mut dyn VecEnv, episodes: usize) -> Resul
         }
         policy.act(env.output().observations[group].as_slice(), num_envs, actions.as_mut_slice());
         env.step(&actions);
+        check_trust(env)?;
         for end in &env.output().episodes {
             if left[end.env] > 0 {
                 left[end.env] -= 1;

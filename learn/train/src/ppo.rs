@@ -225,12 +225,17 @@ impl Learner {
         let num_actions = self.shape.num_actions;
         let actions = |data: &[f32]| self.matrix(gather(data, rows, num_actions), num_actions);
         let view = |data: &[f32], size: usize| self.matrix(gather(data, rows, size), size);
+        let actor_observation = view(&rollout.actor_observation, self.shape.actor.num_inputs());
+        let critic_observation = match rollout.critic_observation.is_empty() {
+            true => actor_observation.clone(),
+            false => view(&rollout.critic_observation, self.shape.critic.num_inputs()),
+        };
         let mut weight = gather(weight, rows, 1);
         let sum = weight.iter().sum::<f32>().max(1.0);
         weight.iter_mut().for_each(|w| *w /= sum);
         Minibatch {
-            actor_observation: view(&rollout.actor_observation, self.shape.actor.num_inputs()),
-            critic_observation: view(&rollout.critic_observation, self.shape.critic.num_inputs()),
+            actor_observation,
+            critic_observation,
             action: actions(&rollout.action),
             old: Gaussian { mean: actions(&rollout.mean), log_std: actions(&rollout.log_std) },
             old_log_prob: self.column(gather(&rollout.log_prob, rows, 1)),

@@ -21,7 +21,7 @@ pub struct Rollout {
     pub num_envs: usize,
     /// Normalised observations of the actor `[samples, size]`.
     pub actor_observation: Vec<f32>,
-    /// Normalised observations of the critic `[samples, size]`.
+    /// Normalised observations of the critic `[samples, size]`; empty where it sees what the actor sees.
     pub critic_observation: Vec<f32>,
     /// Actions before squashing `[samples, num_actions]`.
     pub action: Vec<f32>,
@@ -113,12 +113,16 @@ impl Collector<'_> {
             seen[0].update(raw[0], num_envs);
             seen[1].update(raw[1], num_envs);
             let seen_by_actor = normalized(&statistics[0], raw[0], num_envs);
-            let seen_by_critic = normalized(&statistics[1], raw[1], num_envs);
             let outputs = self.forward.actor(&seen_by_actor, num_envs);
-            rollout.value.extend(self.forward.critic(&seen_by_critic, num_envs));
             self.sample(&outputs, step, &mut rollout, &mut actions);
             push_rows(&mut rollout.actor_observation, &seen_by_actor, num_envs);
-            push_rows(&mut rollout.critic_observation, &seen_by_critic, num_envs);
+            if self.actor.group == self.critic.group {
+                rollout.value.extend(self.forward.critic(&seen_by_actor, num_envs));
+            } else {
+                let seen_by_critic = normalized(&statistics[1], raw[1], num_envs);
+                rollout.value.extend(self.forward.critic(&seen_by_critic, num_envs));
+                push_rows(&mut rollout.critic_observation, &seen_by_critic, num_envs);
+            }
             env.step(&actions);
             self.record(env, &statistics[1], &mut rollout);
         }

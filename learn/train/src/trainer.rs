@@ -23,7 +23,7 @@ const ENV_FILE: &str = "env.bin";
 /// Counters, normalisers and recent episodes in a saved state (postcard).
 const TRAINER_FILE: &str = "trainer.bin";
 /// Version of [`TRAINER_FILE`].
-const STATE_VERSION: u32 = 1;
+const STATE_VERSION: u32 = 2;
 /// Episodes that reported means run over, as in rsl_rl.
 const WINDOW: usize = 100;
 
@@ -144,7 +144,7 @@ impl Trainer {
         let spec = TrainSpec { num_envs: env.spec().num_envs, ..spec };
         let (actor, critic) = agent::views(env.spec(), spec.normalize_observations)?;
         spec.validate()?;
-        let shape = agent::network_shape(&spec, &actor, &critic, env.spec().actions.len());
+        let shape = agent::network_shape(&spec, &actor, &critic, env.spec().actions.len())?;
         let flat = agent::initial_parameters(&shape, &spec, seed);
         let learner = Learner::new(shape, &flat, spec.learning_rate, device.clone());
         env.reset(None);
@@ -155,8 +155,9 @@ impl Trainer {
     /// Collects `horizon` steps and learns from them.
     pub fn iterate(&mut self) -> Result<IterationReport, TrainError> {
         let started = Instant::now();
-        let mut seen = [RunningNormalizer::new(self.actor.size), RunningNormalizer::new(self.critic.size)];
+        let mut seen = [&self.actor, &self.critic].map(|view| RunningNormalizer::new(view.num_numbers()));
         let rollout = self.collect(&mut seen);
+        check_trust(self.env.as_ref())?;
         let collection_secs = started.elapsed().as_secs_f64();
 
         let started = Instant::now();
@@ -366,6 +367,14 @@ impl Trainer {
         (self.seed, self.iteration, self.env_steps) = (progress.seed, progress.iteration, progress.env_steps);
         self.recent = progress.recent;
         Ok(())
+    }
+}
+
+/// Refuses to go on with an environment whose output is no longer what it should be.
+pub(crate) fn check_trust(env: &dyn VecEnv) -> Result<(), TrainError> {
+    match env.failure() {
+        Some(failure) => Err(TrainError::Device(failure.to_owned())),
+        None => Ok(()),
     }
 }
 

@@ -10,19 +10,21 @@ fn config(head: Head) -> PolicyConfig {
         format: FORMAT.into(),
         task: "reach".into(),
         observations: vec![term("joint_position", 3), term("goal", 2)],
+        images: Vec::new(),
         actions: vec!["shoulder".into(), "elbow".into()],
         joints: vec!["j1".into(), "j2".into(), "j3".into()],
         control_dt: 0.02,
         head,
         activation: Activation::Elu,
         hidden: vec![8, 6],
+        convolutions: Vec::new(),
         normalizer: Some(Statistics { mean: vec![0.1, 0.2, 0.3, 0.4, 1.0 / 3.0], scale: vec![1.5; 5] }),
     }
 }
 
 fn policy(head: Head) -> Policy {
     let config = config(head);
-    let len = config.actor_shape().num_parameters();
+    let len = config.actor_shape().expect("no images").num_parameters();
     let parameters: Vec<f32> = (0..len).map(|i| ((i * 37 % 101) as f32 - 50.0) / 97.0).collect();
     Policy::new(config, &parameters).expect("fits")
 }

@@ -1,7 +1,7 @@
 //! The plain Rust forward pass against burn's.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use keiko_policy::{Activation, ActorCritic, Head, HostMlp, MlpShape, NetworkShape};
+use keiko_policy::{Activation, ActorCritic, Head, HostMlp, HostNet, MlpShape, NetworkShape};
 
 /// Both round in single precision, in different orders.
 const TOLERANCE: f32 = 1e-5;
@@ -28,8 +28,8 @@ fn host_and_tensor_networks_agree() {
     for activation in [Activation::Elu, Activation::Tanh, Activation::Relu, Activation::Swish] {
         for (hidden, num_envs) in [(vec![], 1), (vec![7], 5), (vec![64, 33], 130), (vec![128, 64], 64)] {
             let shape = NetworkShape {
-                actor: MlpShape::new(11, &hidden, 6, activation),
-                critic: MlpShape::new(11, &hidden, 1, activation),
+                actor: MlpShape::new(11, &hidden, 6, activation).into(),
+                critic: MlpShape::new(11, &hidden, 1, activation).into(),
                 head: Head::TanhGaussian,
                 num_actions: 3,
             };
@@ -46,7 +46,7 @@ fn host_and_tensor_networks_agree() {
             let expected =
                 network.actor().forward(x).transpose().into_data().try_into_vec::<f32>().expect("f32 tensor");
 
-            let host = HostMlp::new(shape.actor.clone(), &flat[..shape.actor.num_parameters()]);
+            let host = HostNet::new(shape.actor.clone(), &flat[..shape.actor.num_parameters()]);
             let mut found = vec![0.0; 6 * num_envs];
             host.forward(&input, num_envs, &mut found);
             for (found, expected) in found.iter().zip(&expected) {

@@ -4,7 +4,7 @@
 use super::*;
 use crate::agent;
 use crate::device::{DeviceChoice, adapters};
-use keiko_policy::{Activation, Head, MlpShape};
+use keiko_policy::{Activation, Convolution, EncoderShape, Head, MlpShape, NetShape};
 
 const ENVS: usize = 3;
 const STEPS: usize = 5;
@@ -20,8 +20,8 @@ const BACKEND_TOLERANCE: f64 = 1e-4;
 fn shape(dialect: Dialect) -> NetworkShape {
     let head = if dialect == Dialect::Brax { Head::TanhGaussian } else { Head::Gaussian };
     NetworkShape {
-        actor: MlpShape::new(3, &[5, 4], head.num_outputs(ACTIONS), Activation::Tanh),
-        critic: MlpShape::new(2, &[6], 1, Activation::Swish),
+        actor: MlpShape::new(3, &[5, 4], head.num_outputs(ACTIONS), Activation::Tanh).into(),
+        critic: MlpShape::new(2, &[6], 1, Activation::Swish).into(),
         head,
         num_actions: ACTIONS,
     }
@@ -83,6 +83,21 @@ fn case(dialect: Dialect) -> Case {
     Case { spec, shape, flat, advantage, target, noise: draw(14, samples * ACTIONS, 1.0), rollout }
 }
 
+/// The same of an actor and a critic that see one image beside one number.
+fn seeing_case() -> Case {
+    let mut case = case(Dialect::RslRl);
+    let layers =
+        [(3, 3, 2), (4, 2, 1)].map(|(channels, kernel, stride)| Convolution { channels, kernel, stride });
+    let encoder = EncoderShape::new([2, 1, 8, 7], &layers, Activation::Elu).expect("it fits");
+    let net = |outputs| NetShape::new(1, vec![encoder.clone()], &[5], outputs, Activation::Elu);
+    (case.shape.actor, case.shape.critic) = (net(ACTIONS), net(1));
+    case.flat = draw(20, case.shape.num_parameters(), 0.4);
+    case.rollout.actor_observation =
+        draw(21, case.rollout.num_samples() * case.shape.actor.num_inputs(), 1.0);
+    case.rollout.critic_observation.clear();
+    case
+}
+
 /// Value and gradient of the loss on a device, and its terms in the order of [`Terms`].
 fn learned(case: &Case, device: Device) -> (f64, Vec<f32>, Vec<f64>) {
     let learner = Learner::new(case.shape.clone(), &case.flat, 1e-3, device);
@@ -125,7 +140,7 @@ fn slow_loss(case: &Case, flat: &[f64]) -> (f64, Vec<f64>) {
     let valid: Vec<usize> = (0..rollout.num_samples()).filter(|&s| !rollout.invalid[s]).collect();
     let mut sums = vec![0.0; 5];
     for &s in &valid {
-        let outputs = slow_mlp(&shape.actor, flat, &rollout.actor_observation[3 * s..3 * s + 3]);
+        let outputs = slow_mlp(&shape.actor.mlp, flat, &rollout.actor_observation[3 * s..3 * s + 3]);
         let (mut log_prob, mut entropy, mut kl) = (0.0, 0.0, 0.0);
         for a in 0..ACTIONS {
             let i = s * ACTIONS + a;
@@ -148,7 +163,7 @@ fn slow_loss(case: &Case, flat: &[f64]) -> (f64, Vec<f64>) {
         let advantage = f64::from(case.advantage[s]);
         let clipped = ratio.clamp(1.0 - clip, 1.0 + clip);
         let value = slow_mlp(
-            &shape.critic,
+            &shape.critic.mlp,
             &flat[shape.critic_range()],
             &rollout.critic_observation[2 * s..2 * s + 2],
         )[0];
@@ -267,13 +282,14 @@ fn a_gpu_computes_the_same_loss_and_gradient() {
     }
     let device = Device::open(DeviceChoice::Gpu).expect("an adapter was found");
     println!("compared on {}", device.reason());
-    for dialect in [Dialect::RslRl, Dialect::Brax] {
-        let case = case(dialect);
+    for case in [case(Dialect::RslRl), case(Dialect::Brax), seeing_case()] {
         let (cpu, cpu_gradient, _) = learned(&case, Device::cpu());
         let (gpu, gpu_gradient, _) = learned(&case, device.clone());
-        assert!((cpu - gpu).abs() < BACKEND_TOLERANCE, "{dialect:?}: {cpu} {gpu}");
+        let (dialect, encoders) = (case.spec.dialect, case.shape.actor.encoders.len());
+        assert!((cpu - gpu).abs() < BACKEND_TOLERANCE, "{dialect:?} {encoders}: {cpu} {gpu}");
         for (cpu, gpu) in cpu_gradient.iter().zip(&gpu_gradient) {
-            assert!(f64::from((cpu - gpu).abs()) < BACKEND_TOLERANCE, "{dialect:?}: {cpu} {gpu}");
+            let near = f64::from((cpu - gpu).abs()) < BACKEND_TOLERANCE;
+            assert!(near, "{dialect:?} {encoders}: {cpu} {gpu}");
         }
     }
 }

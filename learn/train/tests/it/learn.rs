@@ -1,8 +1,8 @@
 //! Both dialects learn tasks whose best return is known.
 
-use crate::toy::{CartPole, PointMass, Toy};
+use crate::toy::{CartPole, PointMass, SeenPoint, Toy};
 use keiko_model::TrainSpec;
-use keiko_model::train_spec::{Activation, Dialect, Schedule};
+use keiko_model::train_spec::{Activation, Convolution, Dialect, Schedule};
 use keiko_train::{Device, EvalReport, IterationReport, Trainer, evaluate};
 
 /// What a run of [`PointMass`] must reach: the best controller gets 19.4 on average, no action 10.
@@ -61,6 +61,24 @@ fn both_dialects_learn_to_hold_a_point() {
             assert!(report.mean_return.is_some_and(|mean| mean > 15.0) && report.success_rate.is_some());
         }
     }
+}
+
+#[test]
+fn a_point_that_is_only_seen_is_held_too() {
+    let convolutions = vec![Convolution { channels: 4, kernel: 3, stride: 1 }];
+    let spec = TrainSpec { convolutions, ..point_mass(Dialect::RslRl) };
+    let trainer = Trainer::new(Toy::<SeenPoint>::boxed(64, 1), spec, 1, Device::cpu()).expect("valid");
+    let judge = |trainer: &Trainer| {
+        let policy = trainer.policy().expect("fits");
+        assert_eq!(
+            (policy.config().images.as_slice(), policy.config().num_numbers()),
+            (&[SeenPoint::IMAGE][..], 1)
+        );
+        evaluate(&policy, &mut Toy::<SeenPoint>::new(25, 99), 200).expect("the same task").mean_return
+    };
+    let before = judge(&trainer);
+    let after = judge(&train(trainer).0);
+    assert!(before < 12.0 && after > POINT_MASS_RETURN, "{before} {after}");
 }
 
 #[test]

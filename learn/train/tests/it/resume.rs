@@ -1,9 +1,9 @@
 //! Stopping and continuing changes nothing; another task's state is refused.
 
-use crate::toy::{CartPole, PointMass, Toy};
+use crate::toy::{CartPole, Dynamics, PointMass, SeenPoint, Toy};
 use keiko_env::VecEnv;
 use keiko_model::TrainSpec;
-use keiko_model::train_spec::Dialect;
+use keiko_model::train_spec::{Convolution, Dialect};
 use keiko_policy::{Policy, PolicyError};
 use keiko_train::{Device, TrainError, Trainer, evaluate};
 use std::collections::BTreeMap;
@@ -15,17 +15,50 @@ fn spec(dialect: Dialect) -> TrainSpec {
         epochs: 2,
         actor_hidden: vec![8],
         critic_hidden: vec![8],
+        convolutions: vec![Convolution { channels: 3, kernel: 3, stride: 2 }],
         ..TrainSpec::default()
     }
 }
 
 fn trainer(dialect: Dialect, seed: u64) -> Trainer {
-    Trainer::new(Toy::<PointMass>::boxed(8, 3), spec(dialect), seed, Device::cpu()).expect("valid")
+    trainer_of::<PointMass>(dialect, seed)
+}
+
+fn trainer_of<D: Dynamics>(dialect: Dialect, seed: u64) -> Trainer {
+    Trainer::new(Toy::<D>::boxed(8, 3), spec(dialect), seed, Device::cpu()).expect("valid")
 }
 
 #[test]
 fn restored_and_continued_equals_uninterrupted_bit_for_bit() {
+    continued_equals_uninterrupted::<PointMass>();
+}
+
+#[test]
+fn so_it_is_with_images() {
+    continued_equals_uninterrupted::<SeenPoint>();
+    let state = trainer_of::<SeenPoint>(Dialect::RslRl, 7).state().expect("serialises");
+    let policy = Policy::from_files(&state).expect("reads");
+    assert_eq!(policy.config().format, "keiko-cnn-1");
+    let refused = evaluate(&policy, &mut Toy::<PointMass>::new(2, 1), 4);
+    assert!(matches!(refused, Err(TrainError::Policy(PolicyError::Mismatch { .. }))), "{refused:?}");
+    let mut turned = Toy::<SeenPoint>::new(2, 1);
+    turned.spec_mut().observations[0].images[0] = [1, 1, 12, 3];
+    let refused = evaluate(&policy, &mut turned, 4).expect_err("another shape").to_string();
+    assert!(refused.contains("12 x 3") && refused.contains("3 x 12"), "{refused}");
+}
+
+#[test]
+fn convolutions_that_use_an_image_up_are_refused() {
+    let large = Convolution { channels: 4, kernel: 4, stride: 1 };
+    let spec = TrainSpec { convolutions: vec![large], ..spec(Dialect::RslRl) };
+    let refused = Trainer::new(Toy::<SeenPoint>::boxed(4, 1), spec, 1, Device::cpu()).err().expect("refused");
+    let refused = refused.to_string();
+    assert!(refused.contains("train.convolutions") && refused.contains("12 x 3"), "{refused}");
+}
+
+fn continued_equals_uninterrupted<D: Dynamics>() {
     for dialect in [Dialect::RslRl, Dialect::Brax] {
+        let trainer = trainer_of::<D>;
         let mut whole = trainer(dialect, 7);
         let mut first = trainer(dialect, 7);
         for _ in 0..3 {
