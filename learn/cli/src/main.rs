@@ -5,6 +5,7 @@ mod commands;
 mod embodiment;
 mod engine;
 mod exit;
+mod eyes;
 mod model_args;
 mod mujoco;
 mod numpy;

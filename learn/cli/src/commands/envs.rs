@@ -1,6 +1,6 @@
 //! `keiko envs`: the scenes that there are.
 
-use keiko_env::{EnvOptions, TaskEnv, VecEnv};
+use keiko_env::{EnvOptions, TaskEnv};
 use keiko_model::task::{CameraSpec, TaskSpec, list_scenes, resolve_scene};
 use serde_json::json;
 
@@ -22,7 +22,7 @@ pub fn run(args: &Envs, output: &mut Output) -> CommandResult {
         let spec = TaskSpec::load(&file, &[])?;
         let env =
             TaskEnv::new(&spec, &EnvOptions { num_envs: 1, ..EnvOptions::default() }).or_exit(Code::Scene)?;
-        let shapes = env.spec();
+        let shapes = &env.seeing_spec();
         let num_observations = shapes.group("policy").map_or(0, keiko_env::GroupSpec::size);
         if args.scene.is_some() {
             describe(&spec, shapes, output);
@@ -50,8 +50,15 @@ fn describe(spec: &TaskSpec, shapes: &keiko_env::EnvSpec, output: &Output) {
     ));
     for group in &shapes.observations {
         output.say(format!("observations `{}` [{}]", group.name, group.size()));
-        for (term, size) in &group.terms {
+        let numbers = group.terms.len() - group.images.len();
+        for (term, size) in &group.terms[..numbers] {
             output.say(format!("  {term:<24} {size}"));
+        }
+        for ((term, _), [frames, channels, height, width]) in group.terms[numbers..].iter().zip(&group.images)
+        {
+            output.say(format!(
+                "  {term:<24} {frames} frames of {channels} channels, {width} x {height} pixels"
+            ));
         }
     }
     output.say(format!("actions [{}]\n  {}", shapes.actions.len(), shapes.actions.join(", ")));

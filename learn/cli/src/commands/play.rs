@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use keiko_env::{EnvOptions, TaskEnv, VecEnv};
+use keiko_train::agent::check_policy;
 use keiko_train::find_run;
 use keiko_world::Field;
 
@@ -26,10 +27,7 @@ pub fn run(args: &Play, output: &mut Output) -> CommandResult {
     let options = EnvOptions { num_envs: 1, seed: eval_seed(args.seed), ..EnvOptions::default() };
     let mut env = build_env(&task, options)?;
     output.say(format!("physics: {}", env.engine()));
-    policy
-        .config()
-        .check(&env.spec().group("policy").map(|g| g.terms.clone()).unwrap_or_default(), &env.spec().actions)
-        .or_exit(Code::Usage)?;
+    check_policy(&policy, env.spec()).or_exit(Code::Usage)?;
     policy.config().check_joints(&env.joint_names()).or_exit(Code::Usage)?;
     let group = env.spec().observations.iter().position(|group| group.name == "policy").unwrap_or(0);
     let mut trace =
@@ -44,6 +42,9 @@ pub fn run(args: &Play, output: &mut Output) -> CommandResult {
         for step in 1u32.. {
             policy.act(env.output().observations[group].as_slice(), 1, actions.as_mut_slice());
             env.step(&actions);
+            if let Some(failure) = env.failure() {
+                return Err(anyhow::anyhow!("{failure}")).or_exit(Code::Machine);
+            }
             steps += 1;
             let time = f64::from(step) * control_dt;
             if let Some(trace) = &mut trace {

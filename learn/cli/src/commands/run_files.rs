@@ -11,6 +11,7 @@ use keiko_train::run_dir::{read_checkpoints, read_config};
 use keiko_train::{StorageError, TrainError};
 
 use crate::exit::{Code, CommandResult, Failure, OrExit};
+use crate::eyes;
 use crate::output::{Output, complain};
 
 /// Environments that share the episodes of an evaluation.
@@ -46,9 +47,11 @@ pub fn evaluate_task(
     evaluate(policy, &mut env, episodes).or_exit(Code::Usage)
 }
 
-/// An environment; what is wrong with its scene exits with the code for scenes.
+/// An environment that sees what its scene observes; what is wrong with its scene exits with the code for scenes.
 pub fn build_env(spec: &TaskSpec, options: EnvOptions) -> CommandResult<TaskEnv> {
-    TaskEnv::new(spec, &options).or_exit(Code::Scene)
+    let mut env = TaskEnv::new(spec, &options).or_exit(Code::Scene)?;
+    eyes::open(&mut env)?;
+    Ok(env)
 }
 
 /// The task of a run, as it was resolved when the run began.

@@ -15,6 +15,7 @@ use super::soak;
 use crate::args::Smoke;
 use crate::engine::with_engine;
 use crate::exit::{Code, CommandResult, OrExit};
+use crate::eyes;
 use crate::output::{Output, complain};
 
 /// Batch sizes: alone, an odd number, a full block.
@@ -135,7 +136,7 @@ struct Device(Option<Option<Gpu>>);
 impl Device {
     fn get(&mut self) -> Option<&Gpu> {
         let open =
-            || Gpu::open().map_err(|error| complain(format!("error: cameras are not checked: {error}"))).ok();
+            || eyes::gpu().map_err(|error| complain(format!("error: cameras are not checked: {error}"))).ok();
         self.0.get_or_insert_with(open).as_ref()
     }
 }
@@ -146,7 +147,7 @@ fn check_scene(spec: &TaskSpec, args: &Smoke, device: &mut Device) -> anyhow::Re
     let mut digests = Vec::new();
     for num_envs in BATCH_SIZES {
         let started = Instant::now();
-        let outcome = rollout(spec, num_envs, args)?;
+        let outcome = rollout(spec, num_envs, args, device)?;
         first_env.push(outcome.first_env);
         digests.push(outcome.all);
         checks.push(Check {
@@ -156,7 +157,7 @@ fn check_scene(spec: &TaskSpec, args: &Smoke, device: &mut Device) -> anyhow::Re
         });
     }
     let started = Instant::now();
-    let again = rollout(spec, BATCH_SIZES[1], args)?;
+    let again = rollout(spec, BATCH_SIZES[1], args, device)?;
     checks.push(Check {
         name: "same seed, same digest".to_owned(),
         duration: started.elapsed(),
@@ -233,9 +234,14 @@ struct Outcome {
     failure: Option<String>,
 }
 
-fn rollout(spec: &TaskSpec, num_envs: usize, args: &Smoke) -> anyhow::Result<Outcome> {
+fn rollout(spec: &TaskSpec, num_envs: usize, args: &Smoke, device: &mut Device) -> anyhow::Result<Outcome> {
     let options = EnvOptions { num_envs, seed: args.seed, ..EnvOptions::default() };
     let mut env = TaskEnv::new(spec, &options)?;
+    if !env.images().is_empty()
+        && let Some(gpu) = device.get()
+    {
+        eyes::see_with(&mut env, gpu)?;
+    }
     let mut actions = RandomActions::new(args.seed, env.spec().actions.len(), num_envs);
     let mut outcome = Outcome { all: FNV_OFFSET, first_env: FNV_OFFSET, failure: None };
     env.reset(None);
@@ -243,6 +249,9 @@ fn rollout(spec: &TaskSpec, num_envs: usize, args: &Smoke) -> anyhow::Result<Out
     for step in 1..=args.steps {
         env.step(actions.next());
         inspect(&env, step, &mut outcome);
+    }
+    if let Some(failure) = env.failure() {
+        outcome.failure.get_or_insert_with(|| failure.to_owned());
     }
     if env.num_faults() > 0 && outcome.failure.is_none() {
         outcome.failure = Some(format!("{} environments became NaN or diverged", env.num_faults()));

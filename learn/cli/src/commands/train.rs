@@ -304,6 +304,14 @@ impl Run {
 fn say_notes(env: &TaskEnv, output: &Output) {
     const SHOWN: usize = 3;
     output.say(format!("physics: {}", env.engine()));
+    for image in env.images() {
+        let [frames, channels, height, width] = image.shape();
+        let camera = &image.picture.camera.name;
+        output.say(format!(
+            "image `{}`: {frames} frames of {channels} channels, {width} x {height} pixels, camera `{camera}`",
+            image.name
+        ));
+    }
     for note in env.notes().iter().take(SHOWN) {
         output.say(format!("note: {note}"));
     }

@@ -6,6 +6,7 @@ mod errors;
 mod finetune;
 mod import;
 mod outputs;
+mod pixels;
 mod record;
 mod render;
 mod rollout;

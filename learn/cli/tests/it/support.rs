@@ -245,8 +245,12 @@ pub fn train(runs: &str, iterations: &str, more: &[&str]) -> PathBuf {
 
 /// The one run folder under `runs`, if there is one that `--resume` can find.
 pub fn only_run(runs: &Path) -> Option<PathBuf> {
-    let task = runs.join("cartpole");
-    let mut found = fs::read_dir(task).ok()?.map(|entry| entry.unwrap().path());
+    only_run_of(runs, "cartpole")
+}
+
+/// The same of another task.
+pub fn only_run_of(runs: &Path, task: &str) -> Option<PathBuf> {
+    let mut found = fs::read_dir(runs.join(task)).ok()?.map(|entry| entry.unwrap().path());
     let run = found.next()?;
     assert!(found.next().is_none(), "more than one run in {}", runs.display());
     run.join("run.json").is_file().then_some(run)

@@ -1,0 +1,77 @@
+//! Policies that see: trained, stopped, resumed, judged and played; and what is said where nothing can render.
+
+use std::path::Path;
+
+use crate::support::{TempDir, assert_same_state, command, keiko, only_run_of, text};
+
+const TASK: &str = "cartpole-pixels";
+
+/// Arguments of a training that takes a moment.
+fn tiny<'a>(runs: &'a str, iterations: &'a str) -> Vec<&'a str> {
+    let mut args =
+        vec!["train", TASK, "--device", "cpu", "--envs", "3", "--runs", runs, "--iterations", iterations];
+    for set in [
+        "train.horizon=8",
+        "train.epochs=2",
+        "train.minibatches=2",
+        "train.eval_every=0",
+        "train.eval_episodes=2",
+        "train.checkpoint_every=1",
+        "episode.seconds=0.2",
+    ] {
+        args.extend(["--set", set]);
+    }
+    args
+}
+
+#[test]
+fn a_policy_that_sees_is_trained_resumed_judged_and_played() {
+    let dir = TempDir::new("pixels");
+    let (whole, half) = (dir.file("whole"), dir.file("half"));
+    let outcome = keiko(&tiny(&whole, "4"));
+    if outcome.code == 4 && outcome.stderr.contains("no GPU adapter") {
+        return keiko_testkit::skip_or_fail(keiko_testkit::Skip(outcome.stderr));
+    }
+    outcome.expect(0);
+    keiko(&tiny(&half, "2")).expect(0);
+    let run = |runs: &str| only_run_of(Path::new(runs), TASK).expect("a run folder");
+    let (whole, half) = (run(&whole), run(&half));
+    keiko(&["train", "--device", "cpu", "--iterations", "4", "--resume", &text(&half)]).expect(0);
+    assert_same_state(&whole, &half);
+
+    let result = keiko(&["--json", "eval", &text(&whole), "--episodes", "3"]).expect(0).result();
+    assert_eq!((&result["episodes"], &result["mean_length"]), (&3.into(), &10.0.into()), "{result}");
+    let result = keiko(&["--json", "play", &text(&whole), "--episodes", "2"]).expect(0).result();
+    assert_eq!(result["episodes"], 2);
+    // A policy is not shown pictures of another size.
+    let other = "cameras.0.width=40";
+    keiko(&["eval", &text(&whole), "--set", other]).expect(2).stderr_has(&["frames[3456]", "frames[2880]"]);
+}
+
+#[test]
+fn a_machine_that_cannot_render_is_told_so() {
+    let dir = TempDir::new("blind");
+    let runs = dir.file("runs");
+    let without = |args: &[&str]| {
+        let nowhere = dir.file("no-driver.json");
+        let output = command(args)
+            .env("VK_DRIVER_FILES", &nowhere)
+            .env("VK_ICD_FILENAMES", &nowhere)
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (code, _, stderr) = without(&tiny(&runs, "1"));
+    assert_eq!(code, Some(4), "{stderr}");
+    assert!(stderr.contains("no GPU adapter") && stderr.contains("mesa-vulkan-drivers"), "{stderr}");
+    assert!(!Path::new(&runs).exists(), "a run folder of a run that cannot begin");
+
+    let (code, stdout, _) = without(&["envs", TASK]);
+    assert_eq!(code, Some(0));
+    assert!(stdout.contains("frames of 1 channels, 48 x 24 pixels"), "{stdout}");
+    let (code, stdout, stderr) = without(&["smoke", TASK, "cartpole", "--steps", "3"]);
+    assert_eq!(code, Some(4));
+    assert_eq!(stderr.matches("cameras are not checked").count(), 1, "{stderr}");
+    assert!(stdout.contains("10 passed, 0 failed"), "{stdout}");
+}
