@@ -53,16 +53,18 @@ fn a_perceptron_acts_through_the_trait() {
         format: FORMAT.into(),
         task: "toy".into(),
         observations: vec![TermSize { name: "position".into(), size: 3 }],
+        images: Vec::new(),
         actions: vec!["a".into(), "b".into()],
         joints: Vec::new(),
         control_dt: 0.1,
         head: Head::Gaussian,
         activation: Activation::Tanh,
         hidden: vec![4],
+        convolutions: Vec::new(),
         normalizer: None,
     };
     let parameters: Vec<f32> =
-        (0..config.actor_shape().num_parameters()).map(|i| (i as f32 * 0.7).sin()).collect();
+        (0..config.actor_shape().expect("fits").num_parameters()).map(|i| (i as f32 * 0.7).sin()).collect();
     let policy = Policy::new(config, &parameters).expect("fits");
     let (mut first, mut second) = ([0.0; 2], [0.0; 2]);
     policy.act(&[0.1, 0.2, 0.3], 1, &mut first);
