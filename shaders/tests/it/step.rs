@@ -130,7 +130,8 @@ fn the_step_of_every_scene_is_a_valid_kernel() {
             let lines = kernel.wgsl.lines().count();
             let (memory, state, contacts) = (plan.memory_len, plan.state_len, plan.num_contacts);
             println!("{name}: {lines} lines; memory {memory}, state {state}, contacts {contacts}; {law:?}");
-            assert!(lines < 20_000, "{name}: {lines} lines");
+            // Boxes, balls and cylinders that may all meet take the most: 23,000.
+            assert!(lines < 30_000, "{name}: {lines} lines");
             written.push(name.clone());
         }
     }
