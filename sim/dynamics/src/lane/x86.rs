@@ -2,7 +2,8 @@
 //!
 //! The only unsafe code of the crate besides the machine's memory. The intrinsics need CPU features: a [`F32x8`] or
 //! [`F32x16`] must only be made after [`has_avx2`] or [`has_avx512`] said yes, which `Batch` sees to, and the
-//! operations must be inlined into [`Lanes::call`], or they are slow (but right).
+//! operations must be inlined into [`Lanes::call`], or they are slow (but right). Reading and writing lanes are plain moves
+//! of memory and not intrinsics: they happen outside too, where an intrinsic would be a call.
 #![allow(unsafe_code, reason = "vector intrinsics; each needs only the CPU feature that the type stands for")]
 
 use std::arch::x86_64::*;
@@ -158,14 +159,14 @@ impl Lanes for F32x8 {
     fn read(from: &[f32]) -> Self {
         let from = &from[..8];
         // SAFETY: eight numbers are there.
-        Self(unsafe { _mm256_loadu_ps(from.as_ptr()) })
+        Self(unsafe { from.as_ptr().cast::<__m256>().read_unaligned() })
     }
 
     #[inline(always)]
     fn write(self, to: &mut [f32]) {
         let to = &mut to[..8];
         // SAFETY: there is room for eight numbers.
-        unsafe { _mm256_storeu_ps(to.as_mut_ptr(), self.0) }
+        unsafe { to.as_mut_ptr().cast::<__m256>().write_unaligned(self.0) }
     }
 
     #[inline(always)]
@@ -302,14 +303,14 @@ impl Lanes for F32x16 {
     fn read(from: &[f32]) -> Self {
         let from = &from[..16];
         // SAFETY: sixteen numbers are there.
-        Self(unsafe { _mm512_loadu_ps(from.as_ptr()) })
+        Self(unsafe { from.as_ptr().cast::<__m512>().read_unaligned() })
     }
 
     #[inline(always)]
     fn write(self, to: &mut [f32]) {
         let to = &mut to[..16];
         // SAFETY: there is room for sixteen numbers.
-        unsafe { _mm512_storeu_ps(to.as_mut_ptr(), self.0) }
+        unsafe { to.as_mut_ptr().cast::<__m512>().write_unaligned(self.0) }
     }
 
     #[inline(always)]
