@@ -19,8 +19,7 @@ use keiko_world::Field;
 /// Part of the way to the goal that the servos' targets go in a second. With the lag of a servo behind it, of about
 /// 0.1 s, the joints hardly pass the goal.
 const GAIN_PER_SECOND: f64 = 4.0;
-/// Largest action: from afar the arm moves at an even speed, so that most frames of a demonstration say where it goes. Slowing
-/// down all the way, it did nine tenths of the work in a third of the frames.
+/// Largest action: from afar the arm moves at an even speed, so that most frames of a demonstration say where it goes.
 const SPEED: f64 = 0.5;
 /// Steps of the inverse kinematics.
 const STEPS: usize = 60;
