@@ -72,25 +72,7 @@ fn merge(symbols: &mut Vec<usize>, pair: (usize, usize), merged: usize) {
 fn tokenizer(vocabulary: &[String], merges: &[String], size: usize) -> Result<Tokenizer, PolicyError> {
     let marks = MARKS.iter().enumerate().map(|(i, mark)| (size - MARKS.len() + i, *mark));
     let special: Vec<(usize, &str)> = SPECIAL.iter().copied().enumerate().chain(marks).collect();
-    let added = special.iter().map(|(id, content)| {
-        json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
-            "normalized": false, "special": true})
-    });
-    let numbers = vocabulary.iter().enumerate().map(|(id, token)| (token.clone(), id.into()));
-    let file = json!({
-        "version": "1.0", "truncation": null, "padding": null, "added_tokens": added.collect::<Vec<_>>(),
-        "normalizer": null,
-        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
-            {"type": "Digits", "individual_digits": true},
-            {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
-        ]},
-        "post_processor": null,
-        "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
-        "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
-            "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
-            "vocab": Map::from_iter(numbers), "merges": merges},
-    });
-    Tokenizer::from_json("tokenizer", file.to_string().into_bytes())
+    Tokenizer::from_parts(vocabulary, merges, &special)
 }
 
 /// Files that transformers wants beside `tokenizer.json` and `config.json` to open a processor of SmolVLM, by name.

@@ -4,7 +4,7 @@
 use crate::PolicyError;
 use regex::Regex;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -119,12 +119,24 @@ impl Tokenizer {
         Ok(Self { vocabulary: model.vocab, merges, added, bytes, words, source })
     }
 
-    /// From tokens by number and merges in order of rank, as GGUF files hold them.
-    pub fn from_parts(tokens: &[String], merges: &[String]) -> Result<Self, PolicyError> {
-        let vocabulary: HashMap<&str, usize> =
-            tokens.iter().enumerate().map(|(number, token)| (token.as_str(), number)).collect();
+    /// From tokens by number, merges in order of rank, and special tokens with their numbers, which text is searched for
+    /// before it is cut into words.
+    ///
+    /// # Errors
+    /// Merges of tokens that there are not.
+    pub fn from_parts(
+        tokens: &[String],
+        merges: &[String],
+        special: &[(usize, &str)],
+    ) -> Result<Self, PolicyError> {
+        let added = special.iter().map(|(id, content)| {
+            json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
+                "normalized": false, "special": true})
+        });
+        let numbers = tokens.iter().enumerate().map(|(id, token)| (token.clone(), id.into()));
         let file = json!({
-            "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+            "version": "1.0", "truncation": null, "padding": null, "added_tokens": added.collect::<Vec<_>>(),
+            "normalizer": null,
             "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
                 {"type": "Digits", "individual_digits": true},
                 {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
@@ -133,7 +145,7 @@ impl Tokenizer {
             "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
             "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
                 "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
-                "vocab": vocabulary, "merges": merges},
+                "vocab": Map::from_iter(numbers), "merges": merges},
         });
         Self::from_json("tokenizer", file.to_string().into_bytes())
     }

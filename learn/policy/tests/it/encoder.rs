@@ -6,6 +6,8 @@ use keiko_policy::{
     PolicyError,
 };
 
+use crate::numbers;
+
 /// Sums in single precision, in different orders.
 const TOLERANCE: f64 = 2e-5;
 /// Numbers that are not of images.
@@ -14,18 +16,6 @@ const LAYERS: [Convolution; 2] =
     [Convolution { channels: 5, kernel: 3, stride: 2 }, Convolution { channels: 4, kernel: 2, stride: 1 }];
 /// Frames, channels, height, width.
 const IMAGES: [[usize; 4]; 2] = [[3, 2, 9, 7], [1, 1, 6, 8]];
-
-/// Numbers in [-1, 1) without a pattern.
-fn numbers(len: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        state as f32 / 2f32.powi(31) - 1.0
-    };
-    (0..len).map(|_| next()).collect()
-}
 
 fn shape() -> NetworkShape {
     let encoders = IMAGES.map(|image| EncoderShape::new(image, &LAYERS, Activation::Tanh).expect("fits"));

@@ -3,20 +3,10 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use keiko_policy::{Activation, ActorCritic, Head, HostMlp, HostNet, MlpShape, NetworkShape};
 
+use crate::numbers;
+
 /// Both round in single precision, in different orders.
 const TOLERANCE: f32 = 1e-5;
-
-/// Numbers in [-1, 1) without a pattern.
-fn numbers(len: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        state as f32 / 2f32.powi(31) - 1.0
-    };
-    (0..len).map(|_| next()).collect()
-}
 
 fn columns(values: &[f32], num_envs: usize, range: std::ops::Range<usize>) -> Vec<f32> {
     values.chunks(num_envs).flat_map(|row| row[range.clone()].to_vec()).collect()

@@ -50,7 +50,7 @@ impl Language {
         let tokens = file.texts("tokenizer.ggml.tokens");
         let merges = file.texts("tokenizer.ggml.merges");
         Self {
-            tokenizer: Tokenizer::from_parts(&tokens, &merges).expect("a byte-level tokenizer"),
+            tokenizer: Tokenizer::from_parts(&tokens, &merges, &[]).expect("a byte-level tokenizer"),
             embedding: matrix(file, "token_embd.weight"),
             blocks: (0..number("block_count")).map(block).collect(),
             norm: RmsNorm { weight: matrix(file, "output_norm.weight"), epsilon },
