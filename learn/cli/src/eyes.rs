@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use keiko_camera::{Observer, TracerOptions};
 use keiko_env::{Picture, TaskEnv, VecEnv};
 use keiko_gpu::Gpu;
+use keiko_model::compose::Scene;
 
 use crate::exit::{Code, CommandResult, OrExit};
 
@@ -21,6 +22,11 @@ pub fn gpu() -> anyhow::Result<Gpu> {
     }
     let gpu = Gpu::open()?;
     Ok(GPU.get_or_init(|| gpu).clone())
+}
+
+/// How a scene is traced: segmentation tells its robot from its things.
+pub fn options(scene: &Scene) -> TracerOptions {
+    TracerOptions { num_robot_bodies: scene.num_robot_bodies, ..TracerOptions::default() }
 }
 
 /// Lets an environment see what its scene observes, if that is anything; says with what.
@@ -40,8 +46,7 @@ pub fn open(env: &mut TaskEnv) -> CommandResult<Option<String>> {
 pub fn see_with(env: &mut TaskEnv, gpu: &Gpu) -> anyhow::Result<()> {
     let pictures: Vec<Picture> = env.images().iter().map(|image| image.picture.clone()).collect();
     let scene = env.scene();
-    let options = TracerOptions { num_robot_bodies: scene.num_robot_bodies, ..TracerOptions::default() };
-    let observer = Observer::new(gpu, &scene.model, env.spec().num_envs, &pictures, &options)?;
+    let observer = Observer::new(gpu, &scene.model, env.spec().num_envs, &pictures, &options(scene))?;
     env.see_with(Box::new(observer));
     match env.failure() {
         Some(failure) => Err(anyhow::anyhow!("{failure}")),

@@ -1,11 +1,10 @@
 //! Cameras of all environments of a scene: what is recorded, and what policies are shown, is seen here.
 
-use std::sync::Arc;
-
-use keiko_camera::{Camera, CameraError, CameraGroup, Channel, Tracer, TracerOptions};
+use keiko_camera::{Camera, CameraError, CameraGroup, Channel, Tracer};
 use keiko_data::Image;
 use keiko_env::{TaskEnv, VecEnv};
-use keiko_gpu::Gpu;
+
+use crate::eyes;
 
 /// Cameras of all environments.
 pub struct Studio {
@@ -21,11 +20,9 @@ impl Studio {
     ///
     /// # Errors
     /// If the machine cannot render, or not that much.
-    pub fn new(env: &TaskEnv, cameras: &[Camera]) -> Result<Self, CameraError> {
-        let gpu = Gpu::open()?;
-        let scene = env.scene();
-        let options = TracerOptions { num_robot_bodies: scene.num_robot_bodies, ..TracerOptions::default() };
-        let tracer = Tracer::new(&gpu, &Arc::new(scene.model.clone()), env.spec().num_envs, &options)?;
+    pub fn new(env: &TaskEnv, cameras: &[Camera]) -> anyhow::Result<Self> {
+        let (gpu, scene) = (eyes::gpu()?, env.scene());
+        let tracer = Tracer::new(&gpu, &scene.model, env.spec().num_envs, &eyes::options(scene))?;
         let group = |camera: &Camera| tracer.group(std::slice::from_ref(camera), &[Channel::Rgb]);
         let groups = cameras.iter().map(group).collect::<Result<_, _>>()?;
         Ok(Self { tracer, groups, adapter: gpu.adapter.get_info().name })

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
-use keiko_camera::{Channel, Tracer, TracerOptions};
+use keiko_camera::{Channel, Tracer};
 use keiko_env::{EnvOptions, TaskEnv, VecEnv};
 use keiko_gpu::Gpu;
 use keiko_model::task::{TaskSpec, resolve_scene};
@@ -192,8 +192,7 @@ fn check_cameras(spec: &TaskSpec, args: &Smoke, device: &mut Device) -> anyhow::
         env.step(actions.next());
     }
     let scene = env.scene();
-    let options = TracerOptions { num_robot_bodies: scene.num_robot_bodies, ..TracerOptions::default() };
-    let tracer = Tracer::new(gpu, &scene.model, SEEN_ENVS, &options)?;
+    let tracer = Tracer::new(gpu, &scene.model, SEEN_ENVS, &eyes::options(scene))?;
     tracer.pose(env.state());
     let mut checks = Vec::new();
     for camera in &scene.model.cameras {
