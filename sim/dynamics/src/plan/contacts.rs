@@ -73,6 +73,8 @@ pub(super) struct Contacts {
     pub data_of: Vec<Option<usize>>,
     /// Pair of each contact, for messages and sensors: indices into the model's geoms.
     pub geoms_of: Vec<[usize; 2]>,
+    /// Meshes that lost vertices: element, and how many.
+    pub notes: Vec<(String, String)>,
 }
 
 pub(super) fn add(
@@ -94,7 +96,8 @@ pub(super) fn add(
     let used: Vec<usize> =
         (0..model.geoms.len()).filter(|&g| found.iter().any(|p| p.a == g || p.b == g)).collect();
     let record_of = |g: usize| used.binary_search(&g).unwrap_or(0);
-    let (geoms, data) = add_geoms(tables, model, links, &used)?;
+    let mut notes = Vec::new();
+    let (geoms, data) = add_geoms(tables, model, links, &used, &mut notes)?;
     let mut data_of = vec![None; model.geoms.len()];
     used.iter().zip(data).for_each(|(&g, data)| data_of[g] = Some(data));
 
@@ -130,7 +133,8 @@ pub(super) fn add(
     }
     let num_contacts = items.len();
     add_torsion(memory, state, &found, &classes, &mut items);
-    Ok(Contacts { geoms, pairs: tables.add(&records), routines, items, num_contacts, geoms_of, data_of })
+    let pairs = tables.add(&records);
+    Ok(Contacts { geoms, pairs, routines, items, num_contacts, geoms_of, data_of, notes })
 }
 
 /// One row of torsional friction for each contact of dimension 4 or more.
@@ -227,13 +231,14 @@ fn add_geoms(
     model: &RobotModel,
     links: &Links,
     used: &[usize],
+    notes: &mut Vec<(String, String)>,
 ) -> Result<(Table, Vec<usize>), BuildError> {
     let (mut records, mut starts) = (Vec::new(), Vec::new());
     for &g in used {
         let geom = &model.geoms[g];
         let pose = links.from_body[geom.body].compose(geom.pose);
         let link = links.of_body[geom.body];
-        let (data, count, columns, size) = shape_data(tables, model, geom)?;
+        let (data, count, columns, size) = shape_data(tables, model, geom, notes)?;
         starts.push(data);
         let mut reals = [0.0; 16];
         reals[..3].copy_from_slice(&pose.position.to_array());
@@ -273,6 +278,7 @@ fn shape_data(
     tables: &mut Tables,
     model: &RobotModel,
     geom: &Geom,
+    notes: &mut Vec<(String, String)>,
 ) -> Result<(usize, usize, usize, [f64; 3]), BuildError> {
     let size = shape_numbers(model, geom);
     let refused = |feature: String| BuildError { element: format!("geom `{}`", geom.name), feature };
@@ -282,6 +288,14 @@ fn shape_data(
             let hull = HullTable::new(&model.meshes[mesh], MAX_VERTICES)
                 .map_err(|error| refused(format!("a collision mesh without volume ({error})")))?;
             tables.reals.extend(&hull.reals);
+            if hull.num_vertices < hull.full_num_vertices {
+                let HullTable { num_vertices, full_num_vertices, error, .. } = hull;
+                let text = format!(
+                    "its convex hull keeps {num_vertices} of {full_num_vertices} vertices and lies up to {:.2} mm inside",
+                    1e3 * error
+                );
+                notes.push((format!("geom `{}`", geom.name), text));
+            }
             (start + HullTable::VERTICES, hull.num_vertices, 0, size)
         }
         Shape::HeightField { height_field } => {

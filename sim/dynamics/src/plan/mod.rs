@@ -387,7 +387,7 @@ impl Plan {
             num_contacts,
             num_touches,
             ties,
-            notes: notes::notes(model, &options),
+            notes: [notes::notes(model, &options), contacts.notes].concat(),
             contact_geoms: contacts.geoms_of,
             num_qpos: model.num_qpos(),
             num_bodies: model.bodies.len(),

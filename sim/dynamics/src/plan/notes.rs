@@ -3,6 +3,7 @@
 use keiko_model::robot::{Geom, RobotModel, Shape, Softness};
 
 use super::options::{Law, StepOptions};
+use crate::collide::hull_table::MAX_VERTICES;
 
 /// Element, and what of it.
 pub(super) fn notes(model: &RobotModel, options: &StepOptions) -> Vec<(String, String)> {
@@ -30,8 +31,10 @@ pub(super) fn notes(model: &RobotModel, options: &StepOptions) -> Vec<(String, S
     }
     if super::rays::sees(model) {
         for geom in model.geoms.iter().filter(|geom| matches!(geom.shape, Shape::Mesh { .. })) {
-            let text = "rays of sensors meet its convex hull, or pass through if it has no volume";
-            out.push((format!("geom `{}`", geom.name), text.to_owned()));
+            let text = format!(
+                "rays of sensors meet its convex hull of at most {MAX_VERTICES} vertices, or pass through if it has no volume"
+            );
+            out.push((format!("geom `{}`", geom.name), text));
         }
     }
     for body in model.bodies.iter().filter(|b| b.mocap) {

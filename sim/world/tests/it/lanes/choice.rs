@@ -3,6 +3,7 @@
 use keiko_model::RobotModel;
 use keiko_model::robot::Shape;
 use keiko_world::engine::build;
+use keiko_world::verify::read;
 use keiko_world::{EngineChoice, PhysicsOptions};
 
 use super::robot;
@@ -45,4 +46,33 @@ fn options_out_of_range_are_refused_by_name() {
         let error = build(&robot("cartpole/cartpole.xml"), 1, &options, choice).unwrap_err().to_string();
         assert!(error.contains("sweeps outside [1, 1000]"), "{error}");
     }
+}
+
+/// A mesh of more vertices than a hull keeps says so, with the millimetres that it loses; a box-like one says nothing.
+#[test]
+fn hulls_that_lose_vertices_are_named() {
+    let notes = |vertices: &str| {
+        let xml = format!(
+            r#"<mujoco><asset><mesh name="m" vertex="{vertices}"/></asset><worldbody>
+                 <geom type="plane" size="1 1 1"/>
+                 <body pos="0 0 1"><freejoint/><geom name="stone" type="mesh" mesh="m" mass="1"/></body>
+               </worldbody></mujoco>"#
+        );
+        let engine = build(&read(&xml).unwrap(), 1, &PhysicsOptions::default(), EngineChoice::Lanes).unwrap();
+        engine.unsupported.iter().map(|note| format!("{note:?}")).collect::<Vec<_>>()
+    };
+    // A spiral over a ball of 10 cm.
+    let round: String = (0..200)
+        .map(|k| {
+            let z = 1.0 - (2.0 * f64::from(k) + 1.0) / 200.0;
+            let (turn, r) = (2.399_963 * f64::from(k), (1.0_f64 - z * z).sqrt());
+            format!("{} {} {} ", 0.1 * r * turn.cos(), 0.1 * r * turn.sin(), 0.1 * z)
+        })
+        .collect();
+    let found = notes(&round);
+    assert_eq!(found.len(), 1, "{found:?}");
+    for part in ["geom `stone`", "keeps 64 of 200 vertices", "mm inside"] {
+        assert!(found[0].contains(part), "{found:?}");
+    }
+    assert_eq!(notes("0 0 0  1 0 0  0 1 0  0 0 1"), Vec::<String>::new());
 }
