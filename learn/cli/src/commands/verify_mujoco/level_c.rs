@@ -1,4 +1,4 @@
-//! Level C: trajectories beside MuJoCo's at a finer step.
+//! Level C: trajectories beside MuJoCo's at a finer step: scenes that are written here, and a real robot that stands.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use keiko_world::Field;
 use serde_json::json;
 
 use super::scenes::{Ask, SCENES, Scene};
-use super::{Card, Row};
+use super::{Card, Row, files};
 use crate::args::VerifyMujoco;
 use crate::engine::{Batch, EngineArgs, columns};
 use crate::mujoco::{Message, Peer};
@@ -24,6 +24,10 @@ const REFINE: usize = 4;
 const SUBSTEPS: usize = 8;
 /// Half the side of the cube \[m\].
 const HALF_SIDE: f64 = 0.1;
+/// The robot that stands: the end of its file's path below the folder of packages.
+const STANDING: &str = "unitree_go1/scene.xml";
+/// For how long \[s\].
+const STANDING_SECONDS: f64 = 6.0;
 /// Share of the end over which the contact force is averaged.
 const REST_SHARE: f64 = 0.1;
 
@@ -63,6 +67,48 @@ pub fn run(args: &VerifyMujoco, peer: &mut Peer, card: &mut Card, output: &Outpu
                 Ask::Rest => card.rows.extend(rest(&model, scene, &ours, &fine)),
             }
         }
+    }
+    standing(args, &engine, peer, card, output)
+}
+
+/// The real Go1 holds the pose of its keyframe by its own servos.
+fn standing(
+    args: &VerifyMujoco,
+    engine: &EngineArgs,
+    peer: &mut Peer,
+    card: &mut Card,
+    output: &Output,
+) -> anyhow::Result<()> {
+    let sources =
+        if args.paths.is_empty() && args.peer_args.assets.is_none() { Vec::new() } else { files(args)? };
+    let Some(source) = sources.iter().find(|source| source.path.ends_with(STANDING)) else {
+        card.note(output, format!("standing: no file `{STANDING}` below --assets"));
+        return Ok(());
+    };
+    let model = states::load_model(&source.path, Some(&source.root))?;
+    let key = model.keyframes.first().with_context(|| format!("{}: no keyframe", source.name()))?;
+    let steps = (STANDING_SECONDS / model.options.timestep).round() as usize;
+    let work = Work {
+        qpos: Array::new(&[1, model.num_qpos()], key.qpos.clone()),
+        qvel: Array::new(&[1, model.num_dofs()], key.qvel.clone()),
+        ctrl: Array::new(&[1, steps, model.actuators.len()], key.ctrl.repeat(steps)),
+    };
+    let ours = ours(&model, &work, engine)?;
+    peer.load(&source.path)?;
+    let settings = json!({ "refine": REFINE, "integrator": "implicitfast" });
+    let fine = theirs(&model, &work, settings, peer)?;
+    let coarse = theirs(&model, &work, json!({ "integrator": "implicitfast" }), peer)?;
+    let last = |run: &Run| run.qpos.last().cloned().unwrap_or_default();
+    let off = |run: &Run, range: std::ops::Range<usize>| {
+        let (a, b) = (last(run), last(&fine));
+        range.map(|k| (a[k] - b[k]).abs()).fold(0.0, f64::max)
+    };
+    for (what, range, demand, unit) in
+        [("base height", 2..3, 10e-3, "m"), ("joint angles", 7..model.num_qpos(), 0.02, "rad")]
+    {
+        let name = format!("Go1 stands: {what} after {STANDING_SECONDS} s");
+        let mujoco = Some(off(&coarse, range.clone()));
+        card.rows.push(Row { mujoco, ..row(name, off(&ours, range), demand, unit) });
     }
     Ok(())
 }

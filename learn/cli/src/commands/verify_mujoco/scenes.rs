@@ -28,7 +28,7 @@ pub enum Ask {
 }
 
 /// All of them. Demands of smooth scenes leave room for a first-order integrator at 2 ms.
-pub const SCENES: [Scene; 5] = [
+pub const SCENES: [Scene; 7] = [
     Scene {
         name: "double pendulum",
         xml: include_str!("xml/double_pendulum.xml"),
@@ -63,5 +63,19 @@ pub const SCENES: [Scene; 5] = [
         seconds: 3.0,
         first_velocity: 1.0,
         asks: &[Ask::Rest],
+    },
+    Scene {
+        name: "ball drop",
+        xml: include_str!("xml/ball_drop.xml"),
+        seconds: 0.5,
+        first_velocity: 0.0,
+        asks: &[Ask::Tip { until: 0.5, most: 1e-3 }],
+    },
+    Scene {
+        name: "box drop",
+        xml: include_str!("xml/box_drop.xml"),
+        seconds: 0.5,
+        first_velocity: 0.0,
+        asks: &[Ask::Tip { until: 0.5, most: 1e-3 }],
     },
 ];
