@@ -135,6 +135,10 @@ pub fn run(root: &Path) -> bool {
         let tests = ["test", "--release", "--workspace", "--locked", "--no-fail-fast", "--", "--show-output"];
         steps.tests("tests", &mut cargo(root, &tests));
         steps.command("smoke", &mut keiko(root, &["smoke", "scenes", "--junit", "target/smoke.xml"]));
+        // The scenes that have cameras, whose kernels run in software where there is no GPU.
+        let seen = ["scenes/arm-reach", "scenes/cartpole-pixels", "scenes/reach-to"];
+        let args = [&["smoke", "--device", "gpu", "--steps", "20"][..], &seen].concat();
+        steps.command("smoke of the kernels", &mut keiko(root, &args));
         for example in examples(root) {
             let run = ["run", "--release", "--locked", "--example", &example];
             steps.command(&format!("example {example}"), &mut cargo(root, &run));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use keiko_camera::Channel;
+use keiko_train::{Device, DeviceChoice};
 
 use crate::commands::render::{parse_channel, parse_size};
 use crate::engine::{EngineArgs, PhysicsArg};
@@ -74,7 +75,7 @@ pub struct SceneArgs {
     pub overrides: Vec<String>,
 }
 
-/// Where the networks run.
+/// Where networks run and cameras are traced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DeviceArg {
     /// A real GPU if there is one, else the CPU.
@@ -83,6 +84,23 @@ pub enum DeviceArg {
     Cpu,
     /// A GPU through Vulkan, Metal or DirectX.
     Gpu,
+}
+
+impl From<DeviceArg> for DeviceChoice {
+    fn from(device: DeviceArg) -> Self {
+        match device {
+            DeviceArg::Auto => Self::Auto,
+            DeviceArg::Cpu => Self::Cpu,
+            DeviceArg::Gpu => Self::Gpu,
+        }
+    }
+}
+
+/// The one that is open already.
+impl From<&Device> for DeviceArg {
+    fn from(device: &Device) -> Self {
+        if device.is_gpu() { Self::Gpu } else { Self::Cpu }
+    }
 }
 
 /// `keiko train`.
@@ -112,7 +130,7 @@ pub struct Train {
     #[arg(long, value_enum)]
     pub physics: Option<PhysicsArg>,
 
-    /// Where the networks run.
+    /// Where networks run and cameras are traced.
     #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
     pub device: DeviceArg,
 
@@ -178,6 +196,10 @@ pub struct Record {
     /// Seed of the episodes.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+
+    /// Where cameras are traced.
+    #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
+    pub device: DeviceArg,
 
     /// Executor; the scene's own choice by default.
     #[arg(long, value_enum)]
@@ -245,6 +267,10 @@ pub struct Play {
     #[arg(long, value_name = "FILE.csv")]
     pub trace: Option<PathBuf>,
 
+    /// Where cameras are traced.
+    #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
+    pub device: DeviceArg,
+
     /// Executor; that of the run by default.
     #[arg(long, value_enum)]
     pub physics: Option<PhysicsArg>,
@@ -277,8 +303,8 @@ pub struct Eval {
     #[arg(long, requires = "policy")]
     pub shuffle_instructions: bool,
 
-    /// Where the policy's network runs.
-    #[arg(long, value_enum, default_value_t = DeviceArg::Auto, requires = "policy")]
+    /// Where cameras are traced, and the network of `--policy` runs.
+    #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
     pub device: DeviceArg,
 
     /// Episodes.
@@ -333,6 +359,10 @@ pub struct Smoke {
     /// Seed of actions and episodes.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+
+    /// Where cameras are traced.
+    #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
+    pub device: DeviceArg,
 
     /// Executor; the scene's own choice by default.
     #[arg(long, value_enum)]
@@ -453,6 +483,9 @@ pub struct BenchCameras {
     /// CPU-seconds of each measurement.
     #[arg(long, value_name = "S", default_value_t = 4.0, value_parser = positive_seconds)]
     pub seconds: f64,
+    /// Which of the tracers: that of the CPU, that of GPUs on the best adapter even if that is software, or both.
+    #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
+    pub device: DeviceArg,
     /// Also render the same views by this renderer.
     #[arg(long, value_enum)]
     pub peer: Option<CameraPeer>,
@@ -536,6 +569,10 @@ pub struct Render {
     /// Leave out the sun's shadows.
     #[arg(long)]
     pub no_shadows: bool,
+
+    /// Where cameras are traced.
+    #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
+    pub device: DeviceArg,
 }
 
 /// `keiko import`.

@@ -4,6 +4,7 @@ use keiko_camera::{Camera, CameraError, CameraGroup, Channel, Tracer};
 use keiko_data::Image;
 use keiko_env::{TaskEnv, VecEnv};
 
+use crate::args::DeviceArg;
 use crate::eyes;
 
 /// Cameras of all environments.
@@ -11,8 +12,8 @@ pub struct Studio {
     tracer: Tracer,
     /// One a camera: sizes may differ.
     groups: Vec<CameraGroup>,
-    /// What renders.
-    pub adapter: String,
+    /// Who renders.
+    pub renderer: String,
 }
 
 impl Studio {
@@ -20,12 +21,12 @@ impl Studio {
     ///
     /// # Errors
     /// If the machine cannot render, or not that much.
-    pub fn new(env: &TaskEnv, cameras: &[Camera]) -> anyhow::Result<Self> {
-        let (gpu, scene) = (eyes::gpu()?, env.scene());
-        let tracer = Tracer::new(&gpu, &scene.model, env.spec().num_envs, &eyes::options(scene))?;
+    pub fn new(env: &TaskEnv, cameras: &[Camera], device: DeviceArg) -> anyhow::Result<Self> {
+        let (backend, scene) = (eyes::backend(device)?, env.scene());
+        let tracer = Tracer::new(&backend, &scene.model, env.spec().num_envs, &eyes::options(scene))?;
         let group = |camera: &Camera| tracer.group(std::slice::from_ref(camera), &[Channel::Rgb]);
         let groups = cameras.iter().map(group).collect::<Result<_, _>>()?;
-        Ok(Self { tracer, groups, adapter: gpu.adapter.get_info().name })
+        Ok(Self { tracer, groups, renderer: backend.name() })
     }
 
     /// What the cameras see: images by camera and environment.

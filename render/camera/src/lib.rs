@@ -1,16 +1,19 @@
-//! Cameras of a batch: every view of every environment in one dispatch, traced in a compute shader.
+//! Cameras of a batch: every view of every environment traced at once, on the CPU or in a compute shader.
 //!
-//! A [`Tracer`] holds a model's shapes on the device, once for all environments; [`Tracer::pose`] uploads where bodies
-//! are, as the simulator has them; a [`CameraGroup`] is some cameras of one image size and what they give. The image of
-//! a view depends on its environment alone: it is bit for bit the same in any batch.
+//! A [`Tracer`] holds a model's shapes, once for all environments; [`Tracer::pose`] takes where bodies are, as the simulator
+//! has them; a [`CameraGroup`] is some cameras of one image size and what they give. The image of a view depends on its
+//! environment alone: it is bit for bit the same in any batch.
+//!
+//! A [`Backend`] says who traces: `native`, packets of rays in the CPU's vector registers, or `device`, kernels whose text
+//! stands in `keiko_gpu::camera`. The two have the same formulas, and tests hold them to the same images.
 //!
 //! An [`Observer`] gives an environment the images that its scene observes.
-//!
-//! The text of the kernels stands in `keiko_gpu::camera`.
 
 mod assets;
+mod device;
 mod images;
 mod look;
+mod native;
 mod observer;
 mod overview;
 mod standing;
@@ -25,7 +28,7 @@ pub use look::daylight;
 pub use observer::Observer;
 pub use overview::overview;
 pub use standing::standing;
-pub use tracer::{CameraGroup, Tracer, TracerOptions};
+pub use tracer::{Backend, CameraGroup, Tracer, TracerOptions};
 
 /// Why there is no picture.
 #[derive(Debug, thiserror::Error)]
@@ -33,15 +36,15 @@ pub enum CameraError {
     /// What the device says.
     #[error(transparent)]
     Gpu(#[from] keiko_gpu::GpuError),
-    /// More than one buffer of the device holds.
-    #[error("{what} need {bytes} bytes, and {adapter} binds at most {most} at once; {advice}")]
+    /// More than one array holds.
+    #[error("{what} need {bytes} bytes, and {holder} takes at most {most} at once; {advice}")]
     TooLarge {
         /// What does not fit.
         what: String,
         /// How much it is.
         bytes: u64,
-        /// The device.
-        adapter: String,
+        /// Who traces.
+        holder: String,
         /// How much it may be.
         most: u64,
         /// What helps.

@@ -1,14 +1,13 @@
 //! The pictures that a scene observes, made with a [`Tracer`].
 
-use keiko_gpu::Gpu;
 use keiko_model::camera::{Channel, PixelChannel};
 use keiko_model::robot::RobotModel;
 use keiko_world::{BatchState, Picture, Renderer};
 
 use crate::images::Images;
-use crate::{CameraError, CameraGroup, Tracer, TracerOptions};
+use crate::{Backend, CameraError, CameraGroup, Tracer, TracerOptions};
 
-/// Renders pictures of all environments and copies them to the host: one wait for the device a step.
+/// Renders pictures of all environments and copies them: one wait for whoever traces a step.
 #[derive(Debug)]
 pub struct Observer {
     tracer: Tracer,
@@ -23,13 +22,13 @@ impl Observer {
     /// # Errors
     /// As [`Tracer::new`] and [`Tracer::group`].
     pub fn new(
-        gpu: &Gpu,
+        backend: &Backend,
         model: &RobotModel,
         num_envs: usize,
         pictures: &[Picture],
         options: &TracerOptions,
     ) -> Result<Self, CameraError> {
-        let tracer = Tracer::new(gpu, model, num_envs, options)?;
+        let tracer = Tracer::new(backend, model, num_envs, options)?;
         let mut groups = Vec::new();
         for picture in pictures {
             let large = picture.camera.size.map(|n| n * picture.samples);

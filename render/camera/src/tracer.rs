@@ -1,15 +1,36 @@
-//! The device's side: buffers, pipelines, dispatches.
+//! The tracer of a batch, on the CPU or on a GPU.
 
+use keiko_gpu::Gpu;
 use keiko_gpu::camera as layout;
-use keiko_gpu::camera::{Counts, Instance, Kind, Look, View};
-use keiko_gpu::{Access, Buffer, Compute, Gpu, Pass, Slot};
+use keiko_gpu::camera::Look;
 use keiko_model::camera::{Camera, Channel};
 use keiko_model::robot::{Geom, RobotModel, Shape};
 use keiko_world::BatchState;
 
 use crate::assets::Assets;
+use crate::device::{DeviceGroup, DeviceTracer};
 use crate::images::Images;
+use crate::native::{self, NativeGroup, NativeTracer};
 use crate::{CameraError, daylight};
+
+/// Where rays are traced. Both places give the same images, up to the last digits of `f32`.
+#[derive(Clone, Debug)]
+pub enum Backend {
+    /// The processor's vector registers and threads; needs nothing.
+    Cpu,
+    /// A GPU, or a driver that plays one.
+    Gpu(Gpu),
+}
+
+impl Backend {
+    /// What to call it in a message.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Cpu => native::NAME.to_owned(),
+            Self::Gpu(gpu) => gpu.adapter.get_info().name,
+        }
+    }
+}
 
 /// How a scene is looked at.
 #[derive(Clone, Debug)]
@@ -28,91 +49,41 @@ impl Default for TracerOptions {
     }
 }
 
-/// A model's shapes on the device, and where they are in each environment.
+/// A model's shapes, and where they are in each environment.
 #[derive(Debug)]
 pub struct Tracer {
-    gpu: Gpu,
     num_envs: usize,
     num_bodies: usize,
-    num_geoms: usize,
-    shadows: bool,
-    has_mesh: bool,
-    has_field: bool,
-    body_position: Buffer,
-    body_rotation: Buffer,
-    geoms: Buffer,
-    instances: Buffer,
-    /// The rest of what rays meet, in the order of its bindings.
-    assets: Vec<Buffer>,
-    place_geoms: Pass,
+    side: Side,
+}
+
+/// One of the two.
+#[derive(Debug)]
+enum Side {
+    Native(NativeTracer),
+    Device(DeviceTracer),
 }
 
 impl Tracer {
-    /// Uploads what a model shows, for `num_envs` environments.
+    /// Takes what a model shows, for `num_envs` environments.
     ///
     /// # Errors
     /// [`CameraError::TooLarge`]; [`CameraError::Gpu`].
     pub fn new(
-        gpu: &Gpu,
+        backend: &Backend,
         model: &RobotModel,
         num_envs: usize,
         options: &TracerOptions,
     ) -> Result<Self, CameraError> {
         let assets = Assets::new(model, |geom| class_of(geom, options.num_robot_bodies));
-        let (num_bodies, num_geoms) = (model.bodies.len(), assets.geoms.len());
-        let bytes = |count: usize, size: usize| (count * size) as u64;
-        for (what, bytes, advice) in [
-            ("the triangles of its meshes", bytes(assets.triangles.len(), 48), "simplify them"),
-            ("instances", bytes(num_envs * num_geoms, size_of::<Instance>()), "take fewer environments"),
-            ("poses", bytes(num_envs * num_bodies, 16), "take fewer environments"),
-        ] {
-            check_size(gpu, what, bytes, advice)?;
-        }
-        let counts = Counts {
-            environments: num_envs as u32,
-            geoms: num_geoms as u32,
-            bodies: num_bodies as u32,
-            ..Counts::default()
+        let num_bodies = model.bodies.len();
+        let side = match backend {
+            Backend::Cpu => Side::Native(NativeTracer::new(assets, num_envs, options)?),
+            Backend::Gpu(gpu) => {
+                Side::Device(DeviceTracer::new(gpu, &assets, [num_envs, num_bodies], options)?)
+            }
         };
-        let counts = gpu.uniform("counts", &counts);
-        let body_position = gpu.empty("body_position", bytes(num_envs * num_bodies, 12));
-        let body_rotation = gpu.empty("body_rotation", bytes(num_envs * num_bodies, 16));
-        let geoms = gpu.buffer("geoms", &assets.geoms);
-        let instances = gpu.empty("instances", bytes(num_envs * num_geoms, size_of::<Instance>()));
-        let nothing = gpu.empty("cameras", 4);
-        let compute = Compute::new(gpu, &layout::pose_kernel(), "place_geoms", &[&pose_slots()], &[])?;
-        let place_geoms = compute.bind(&[&[
-            &counts,
-            &body_position,
-            &body_rotation,
-            &geoms,
-            &instances,
-            &nothing,
-            &gpu.empty("views", 4),
-        ]])?;
-        let rest = vec![
-            gpu.buffer("nodes", &assets.nodes),
-            gpu.buffer("triangles", &assets.triangles),
-            gpu.buffer("fields", &assets.fields),
-            gpu.buffer("heights", &assets.heights),
-            gpu.buffer("materials", &assets.materials),
-            gpu.uniform("look", &options.look),
-        ];
-        Ok(Self {
-            gpu: gpu.clone(),
-            num_envs,
-            num_bodies,
-            num_geoms,
-            shadows: options.shadows,
-            has_mesh: assets.has(Kind::Mesh),
-            has_field: assets.has(Kind::HeightField),
-            body_position,
-            body_rotation,
-            geoms,
-            instances,
-            assets: rest,
-            place_geoms,
-        })
+        Ok(Self { num_envs, num_bodies, side })
     }
 
     /// Environments.
@@ -125,12 +96,12 @@ impl Tracer {
     /// # Panics
     /// If the state is of another model or another number of environments.
     pub fn pose(&self, state: &BatchState) {
-        let (position, rotation) = (state.body_position.as_slice(), state.body_rotation.as_slice());
-        assert_eq!(position.len(), 3 * self.num_bodies * self.num_envs, "body positions");
-        assert_eq!(rotation.len(), 4 * self.num_bodies * self.num_envs, "body rotations");
-        self.gpu.write(&self.body_position, position);
-        self.gpu.write(&self.body_rotation, rotation);
-        self.gpu.run(&[(&self.place_geoms, across(self.num_envs * self.num_geoms))]);
+        assert_eq!(state.body_position.as_slice().len(), 3 * self.num_bodies * self.num_envs, "positions");
+        assert_eq!(state.body_rotation.as_slice().len(), 4 * self.num_bodies * self.num_envs, "rotations");
+        match &self.side {
+            Side::Native(tracer) => tracer.pose(state),
+            Side::Device(tracer) => tracer.pose(state),
+        }
     }
 
     /// Cameras that render together: one size for all, in every environment, view `env * cameras + camera`.
@@ -143,9 +114,8 @@ impl Tracer {
         let (Some(first), false) = (cameras.first(), channels.is_empty()) else {
             return group_error("a group needs a camera and a channel".to_owned());
         };
-        let [width, height] = first.size;
         for camera in cameras {
-            if camera.size != first.size || width == 0 || height == 0 {
+            if camera.size != first.size || camera.size.contains(&0) {
                 let (a, b) = (camera.size, first.size);
                 return group_error(format!(
                     "camera `{}` has images of {a:?} pixels, not {b:?}",
@@ -159,121 +129,65 @@ impl Tracer {
         let mut channels = channels.to_vec();
         channels.sort_unstable();
         channels.dedup();
-        let num_views = self.num_envs * cameras.len();
-        let pixels = num_views as u64 * u64::from(width) * u64::from(height);
-        let advice = "take fewer environments, fewer cameras or smaller images";
-        let counts = Counts {
-            environments: self.num_envs as u32,
-            geoms: self.num_geoms as u32,
-            bodies: self.num_bodies as u32,
-            cameras: cameras.len() as u32,
-            width,
-            height,
-            ..Counts::default()
+        let size = first.size;
+        let mirrors: Vec<layout::Camera> = cameras.iter().map(mirror).collect();
+        let side = match &self.side {
+            Side::Native(tracer) => GroupSide::Native(tracer.group(mirrors, size, &channels)?),
+            Side::Device(tracer) => GroupSide::Device(tracer.group(&mirrors, size, &channels)?),
         };
-        let counts = self.gpu.uniform("counts", &counts);
-        let views = self.gpu.empty("views", (num_views * size_of::<View>()) as u64);
-        let mut outputs = Vec::new();
-        for channel in &channels {
-            let bytes = 4 * pixels * channel.count() as u64;
-            check_size(&self.gpu, &format!("the images `{}`", channel.name()), bytes, advice)?;
-            outputs.push((*channel, self.gpu.empty(channel.name(), bytes)));
-        }
-
-        let compute =
-            Compute::new(&self.gpu, &layout::pose_kernel(), "place_cameras", &[&pose_slots()], &[])?;
-        let cameras_buffer = self.gpu.buffer("cameras", &cameras.iter().map(mirror).collect::<Vec<_>>());
-        let place = compute.bind(&[&[
-            &counts,
-            &self.body_position,
-            &self.body_rotation,
-            &self.geoms,
-            &self.gpu.empty("instances", 4),
-            &cameras_buffer,
-            &views,
-        ]])?;
-
-        let mut switches = vec![
-            ("SHADOWS", self.shadows),
-            ("HAS_MESH", self.has_mesh),
-            ("HAS_HEIGHT_FIELD", self.has_field),
-        ];
-        switches
-            .extend(Channel::ALL.iter().zip(layout::OUTPUTS).map(|(c, name)| (name, channels.contains(c))));
-        let compute = Compute::new(&self.gpu, &layout::trace_kernel(), "trace", &trace_slots(), &switches)?;
-        let scene: Vec<&Buffer> = [&self.geoms, &self.instances].into_iter().chain(&self.assets).collect();
-        let unused: Vec<Buffer> = Channel::ALL.iter().map(|c| self.gpu.empty(c.name(), 4)).collect();
-        let targets: Vec<&Buffer> = Channel::ALL
-            .iter()
-            .zip(&unused)
-            .map(|(channel, unused)| {
-                outputs.iter().find(|(has, _)| has == channel).map_or(unused, |(_, buffer)| buffer)
-            })
-            .collect();
-        let trace = compute.bind(&[&scene, &[&counts, &views], &targets])?;
-        Ok(CameraGroup { num_views, size: first.size, place, trace, outputs })
+        Ok(CameraGroup { num_views: self.num_envs * cameras.len(), size, side })
     }
 
-    /// Renders all views of a group, of the poses given last. Returns at once; the device works on.
+    /// Renders all views of a group, of the poses given last. A GPU works on after the return.
+    ///
+    /// # Panics
+    /// If the group is another tracer's.
     pub fn render(&self, group: &CameraGroup) {
-        let tiles = group.size.map(|n| n.div_ceil(layout::TILE));
-        let views = group.num_views as u32;
-        let grid =
-            [tiles[0] * tiles[1], views.min(layout::VIEWS_ACROSS), views.div_ceil(layout::VIEWS_ACROSS)];
-        self.gpu.run(&[(&group.place, across(group.num_views)), (&group.trace, grid)]);
+        match (&self.side, &group.side) {
+            (Side::Native(tracer), GroupSide::Native(group)) => tracer.render(group),
+            (Side::Device(tracer), GroupSide::Device(group)) => tracer.render(group),
+            _ => panic!("{OTHERS_GROUP}"),
+        }
     }
 
-    /// Waits for the last images of a group and copies them to the host.
+    /// Waits for the last images of a group and copies them.
     ///
     /// # Errors
     /// [`CameraError::Gpu`] if the device is lost.
+    ///
+    /// # Panics
+    /// If the group is another tracer's.
     pub fn read(&self, group: &CameraGroup) -> Result<Images, CameraError> {
-        let buffers: Vec<&Buffer> = group.outputs.iter().map(|(_, buffer)| buffer).collect();
-        let bits = self.gpu.read(&buffers)?;
-        let channels = group.outputs.iter().map(|(channel, _)| *channel).zip(bits).collect();
-        Ok(Images { num_views: group.num_views, size: group.size, channels })
+        match (&self.side, &group.side) {
+            (Side::Native(_), GroupSide::Native(group)) => Ok(group.read()),
+            (Side::Device(tracer), GroupSide::Device(group)) => tracer.read(group),
+            _ => panic!("{OTHERS_GROUP}"),
+        }
     }
 }
 
-/// Cameras of one size with their images on the device.
+/// Said to whoever mixes tracers up.
+const OTHERS_GROUP: &str = "the cameras are of another tracer";
+
+/// Cameras of one size with their images.
 #[derive(Debug)]
 pub struct CameraGroup {
     /// Environments times cameras.
     pub num_views: usize,
     /// Width and height \[pixel\].
     pub size: [u32; 2],
-    place: Pass,
-    trace: Pass,
-    outputs: Vec<(Channel, Buffer)>,
+    side: GroupSide,
 }
 
-/// Workgroups for one thread each, in two dimensions: one holds no more than 65,535.
-fn across(threads: usize) -> [u32; 3] {
-    let groups = (threads as u32).div_ceil(layout::POSE_THREADS).max(1);
-    let rows = groups.div_ceil(32_768);
-    [groups.div_ceil(rows), rows, 1]
+/// On the side of its tracer.
+#[derive(Debug)]
+enum GroupSide {
+    Native(NativeGroup),
+    Device(DeviceGroup),
 }
 
-fn pose_slots() -> [Slot; 7] {
-    use Access::{Read, ReadWrite};
-    [
-        Slot::Uniform,
-        Slot::Storage(Read),
-        Slot::Storage(Read),
-        Slot::Storage(Read),
-        Slot::Storage(ReadWrite),
-        Slot::Storage(Read),
-        Slot::Storage(ReadWrite),
-    ]
-}
-
-fn trace_slots() -> [&'static [Slot]; 3] {
-    const READ: Slot = Slot::Storage(Access::Read);
-    const WRITE: Slot = Slot::Storage(Access::ReadWrite);
-    [&[READ, READ, READ, READ, READ, READ, READ, Slot::Uniform], &[Slot::Uniform, READ], &[WRITE; 8]]
-}
-
-fn mirror(camera: &Camera) -> layout::Camera {
+/// A camera as tracers have it.
+pub(crate) fn mirror(camera: &Camera) -> layout::Camera {
     let pair = |x: [f64; 2]| x.map(|x| x as f32);
     layout::Camera {
         rotation: camera.pose.rotation.as_quat().to_array(),
@@ -299,11 +213,16 @@ fn class_of(geom: &Geom, num_robot_bodies: usize) -> u32 {
     }
 }
 
-fn check_size(gpu: &Gpu, what: &str, bytes: u64, advice: &'static str) -> Result<(), CameraError> {
-    let most = gpu.largest_binding();
+/// Refuses an array of more bytes than `most`.
+pub(crate) fn check_size(
+    holder: &str,
+    most: u64,
+    what: &str,
+    bytes: u64,
+    advice: &'static str,
+) -> Result<(), CameraError> {
     if bytes <= most {
         return Ok(());
     }
-    let adapter = gpu.adapter.get_info().name;
-    Err(CameraError::TooLarge { what: what.to_owned(), bytes, adapter, most, advice })
+    Err(CameraError::TooLarge { what: what.to_owned(), bytes, holder: holder.to_owned(), most, advice })
 }

@@ -67,7 +67,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "keiko-camera",
-        may_use: &["keiko-gpu", "keiko-model", "keiko-world"],
+        may_use: &["keiko-dynamics", "keiko-gpu", "keiko-model", "keiko-world"],
         must_not_reach: &["burn*", "cubecl*", "cubek*", "egui*", "eframe", "winit", "pyo3*"],
         must_not_name: &["rapier3d", "bevy_ecs", "wgpu*", "naga*"],
     },

@@ -20,7 +20,7 @@ pub fn run(args: &Eval, output: &mut Output) -> CommandResult {
     let policy = load_policy(&run)?;
     let num_envs = args.envs.clamp(1, args.episodes.max(1));
     let options = EnvOptions { num_envs, seed: eval_seed(args.seed), ..EnvOptions::default() };
-    let mut env = build_env(&task, options)?;
+    let mut env = build_env(&task, options, args.device)?;
     output.say(format!("physics: {}", env.engine()));
     policy.config().check_joints(&env.joint_names()).or_exit(Code::Usage)?;
     let report = evaluate(&policy, &mut env, args.episodes).or_exit(Code::Usage)?;

@@ -16,7 +16,7 @@ use keiko_train::finetune::start::{check_robot, read_robot};
 
 use super::run_files::{build_env, describe_report, eval_seed, set_report};
 use super::train::open_device;
-use crate::args::Eval;
+use crate::args::{DeviceArg, Eval};
 use crate::embodiment::Embodiment;
 use crate::engine::with_engine;
 use crate::exit::{Code, CommandResult, OrExit};
@@ -41,6 +41,7 @@ pub fn run(args: &Eval, output: &mut Output) -> CommandResult {
         num_envs: args.envs.min(args.episodes),
         seed: args.seed,
         shuffled: args.shuffle_instructions,
+        device: args.device,
     };
     let report = scenario.play(checkpoint, robot.as_ref())?;
     output.say(format!("{}: {}", task.name, describe_report(&report)));
@@ -63,6 +64,8 @@ pub struct Scenario<'a> {
     pub seed: u64,
     /// Whether each environment is told any of the instructions rather than its own.
     pub shuffled: bool,
+    /// Where cameras are traced.
+    pub device: DeviceArg,
 }
 
 impl Scenario<'_> {
@@ -73,7 +76,7 @@ impl Scenario<'_> {
     pub fn play(&self, checkpoint: Checkpoint, robot: Option<&Robot>) -> CommandResult<EvalReport> {
         let options =
             EnvOptions { num_envs: self.num_envs, seed: eval_seed(self.seed), ..EnvOptions::default() };
-        let env = build_env(self.task, options)?;
+        let env = build_env(self.task, options, self.device)?;
         let embodiment = Embodiment::of(self.task, &env).or_exit(Code::Usage)?;
         let there = Robot {
             robot_type: Some(embodiment.robot_type.clone()),
@@ -96,7 +99,7 @@ impl Scenario<'_> {
             return Err(error).or_exit(Code::Usage);
         }
         let cameras = cameras(&checkpoint.config, &env).or_exit(Code::Usage)?;
-        let studio = Studio::new(&env, &cameras).or_exit(Code::Machine)?;
+        let studio = Studio::new(&env, &cameras, self.device).or_exit(Code::Machine)?;
         let texts = match &self.task.language {
             Some(language) => language.instructions().into_iter().map(|sentence| sentence.text).collect(),
             None => vec![self.task.description.clone()],

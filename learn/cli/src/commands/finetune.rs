@@ -194,7 +194,14 @@ impl Run {
             return Ok(None);
         }
         let (episodes, seed) = (*episodes, self.dir.run().seed);
-        let scenario = Scenario { task, episodes, num_envs: episodes.min(MOST_ENVS), seed, shuffled: false };
+        let scenario = Scenario {
+            task,
+            episodes,
+            num_envs: episodes.min(MOST_ENVS),
+            seed,
+            shuffled: false,
+            device: self.tuner.device().into(),
+        };
         let report = scenario.play(self.tuner.policy(), Some(self.dir.robot()))?;
         self.progress.message(&format!("step {}: {}", self.tuner.steps(), describe_report(&report)));
         Ok(report.success_rate)

@@ -25,7 +25,7 @@ pub fn run(args: &Play, output: &mut Output) -> CommandResult {
     let task = load_task(&run, &with_engine(&args.overrides, args.physics))?;
     let policy = load_policy(&run)?;
     let options = EnvOptions { num_envs: 1, seed: eval_seed(args.seed), ..EnvOptions::default() };
-    let mut env = build_env(&task, options)?;
+    let mut env = build_env(&task, options, args.device)?;
     output.say(format!("physics: {}", env.engine()));
     check_policy(&policy, env.spec()).or_exit(Code::Usage)?;
     policy.config().check_joints(&env.joint_names()).or_exit(Code::Usage)?;

@@ -35,7 +35,7 @@ pub fn run(args: &Record, output: &mut Output) -> CommandResult {
     let file = resolve_scene(&args.scene.scene)?;
     let task = TaskSpec::load(&file, &with_engine(&args.scene.overrides, args.physics))?;
     // One environment to look at before anything is opened.
-    let probe = build_env(&task, EnvOptions::default())?;
+    let probe = build_env(&task, EnvOptions::default(), args.device)?;
     let cameras = cameras(args, &task, &probe).or_exit(Code::Usage)?;
     let embodiment = Embodiment::of(&task, &probe).or_exit(Code::Usage)?;
     Expert::choose(args, &task, &probe)?;
@@ -66,16 +66,16 @@ pub fn run(args: &Record, output: &mut Output) -> CommandResult {
     let num_envs = args.envs.min(wanted);
     // What is added later must be other episodes than those that are there.
     let seed = args.seed ^ ((before as u64) << 32);
-    let env = build_env(&task, EnvOptions { num_envs, seed, ..EnvOptions::default() })?;
+    let env = build_env(&task, EnvOptions { num_envs, seed, ..EnvOptions::default() }, args.device)?;
     let expert = Expert::choose(args, &task, &env)?;
-    let studio = Studio::new(&env, &cameras).or_exit(Code::Machine)?;
+    let studio = Studio::new(&env, &cameras, args.device).or_exit(Code::Machine)?;
     output.say(format!(
         "{}: {} episodes into {}, by {}, {num_envs} at a time, on {}",
         task.name,
         wanted,
         args.out.display(),
         expert.name(),
-        studio.adapter
+        studio.renderer
     ));
     let signals = Signals::listen()?;
     // What was typed, what the scene says in words, or what it says of itself.

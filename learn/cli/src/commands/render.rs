@@ -6,7 +6,6 @@ use std::sync::Arc;
 use anyhow::{anyhow, bail};
 use keiko_camera::{Camera, Channel, Images, Tracer, TracerOptions, overview, standing};
 use keiko_env::{EnvOptions, TaskEnv};
-use keiko_gpu::Gpu;
 use keiko_model::RobotModel;
 use keiko_model::error::nearest_name;
 use keiko_model::import::{self, ImportOptions};
@@ -17,6 +16,7 @@ use serde_json::json;
 use crate::args::Render;
 use crate::engine::with_engine;
 use crate::exit::{Code, CommandResult, OrExit};
+use crate::eyes;
 use crate::numpy::{Column, write_columns};
 use crate::output::Output;
 use crate::pictures;
@@ -46,14 +46,14 @@ pub fn run(args: &Render, output: &mut Output) -> CommandResult {
     };
     let camera = choose_camera(&subject, args).or_exit(Code::Usage)?;
     let channels = if args.channels.is_empty() { camera.channels.clone() } else { args.channels.clone() };
-    let gpu = Gpu::open().or_exit(Code::Machine)?;
+    let backend = eyes::backend(args.device).or_exit(Code::Machine)?;
     let options = TracerOptions {
         shadows: !args.no_shadows,
         num_robot_bodies: subject.num_robot_bodies,
         ..TracerOptions::default()
     };
     let shoot = |camera: &Camera, channels: &[Channel]| -> anyhow::Result<Images> {
-        let tracer = Tracer::new(&gpu, &subject.model, 1, &options)?;
+        let tracer = Tracer::new(&backend, &subject.model, 1, &options)?;
         let group = tracer.group(std::slice::from_ref(camera), channels)?;
         tracer.pose(&subject.state);
         tracer.render(&group);
@@ -83,15 +83,15 @@ pub fn run(args: &Render, output: &mut Output) -> CommandResult {
             written
         }
     };
-    let adapter = gpu.adapter.get_info().name;
+    let renderer = backend.name();
     let [width, height] = camera.size;
-    output.say(format!("camera `{}`, {width} x {height}, on {adapter}", camera.name));
+    output.say(format!("camera `{}`, {width} x {height}, on {renderer}", camera.name));
     for path in &written {
         output.say(format!("wrote {}", path.display()));
     }
     output.set("camera", camera.name);
     output.set("size", json!(camera.size));
-    output.set("adapter", adapter);
+    output.set("renderer", renderer);
     output.set("files", json!(written));
     Ok(Code::Done)
 }

@@ -10,6 +10,7 @@ use keiko_train::eval::{EvalReport, evaluate};
 use keiko_train::run_dir::{read_checkpoints, read_config};
 use keiko_train::{StorageError, TrainError};
 
+use crate::args::DeviceArg;
 use crate::exit::{Code, CommandResult, Failure, OrExit};
 use crate::eyes;
 use crate::output::{Output, complain};
@@ -40,17 +41,19 @@ pub fn evaluate_task(
     policy: &Policy,
     episodes: usize,
     seed: u64,
+    device: DeviceArg,
 ) -> CommandResult<EvalReport> {
     let num_envs = episodes.clamp(1, MAX_EVAL_ENVS);
-    let mut env = build_env(spec, EnvOptions { num_envs, seed: eval_seed(seed), ..EnvOptions::default() })?;
+    let options = EnvOptions { num_envs, seed: eval_seed(seed), ..EnvOptions::default() };
+    let mut env = build_env(spec, options, device)?;
     policy.config().check_joints(&env.joint_names()).or_exit(Code::Usage)?;
     evaluate(policy, &mut env, episodes).or_exit(Code::Usage)
 }
 
 /// An environment that sees what its scene observes; what is wrong with its scene exits with the code for scenes.
-pub fn build_env(spec: &TaskSpec, options: EnvOptions) -> CommandResult<TaskEnv> {
+pub fn build_env(spec: &TaskSpec, options: EnvOptions, device: DeviceArg) -> CommandResult<TaskEnv> {
     let mut env = TaskEnv::new(spec, &options).or_exit(Code::Scene)?;
-    eyes::open(&mut env)?;
+    eyes::open(&mut env, device)?;
     Ok(env)
 }
 

@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
-use keiko_camera::{Channel, Tracer};
+use keiko_camera::{Backend, Channel, Tracer};
 use keiko_env::{EnvOptions, TaskEnv, VecEnv};
-use keiko_gpu::Gpu;
 use keiko_model::task::{TaskSpec, resolve_scene};
 
 use super::junit::{self, Check};
@@ -36,7 +35,7 @@ pub fn run(args: &Smoke, output: &mut Output) -> CommandResult {
     let mut suites = Vec::new();
     let mut soaks = Vec::new();
     let mut invalid = false;
-    let mut device = Device::default();
+    let renderer = eyes::backend(args.device).or_exit(Code::Machine)?;
     for file in &scenes {
         let (name, checks) = match TaskSpec::load(file, &with_engine(&args.overrides, args.physics)) {
             Ok(spec) => {
@@ -47,7 +46,7 @@ pub fn run(args: &Smoke, output: &mut Output) -> CommandResult {
                         soaks.push(soak);
                         vec![check]
                     }),
-                    None => check_scene(&spec, args, &mut device),
+                    None => check_scene(&spec, args, &renderer),
                 };
                 (spec.name.clone(), checks)
             }
@@ -92,10 +91,8 @@ pub fn run(args: &Smoke, output: &mut Output) -> CommandResult {
     output.say(format!("{passed} passed, {failed} failed"));
     output.set("passed", passed);
     output.set("failed", failed);
-    let missing = matches!(device.0, Some(None));
     Ok(match (invalid, failed) {
         (true, _) => Code::Scene,
-        (false, 0) if missing => Code::Machine,
         (false, 0) => Code::Done,
         (false, _) => Code::Failed,
     })
@@ -129,25 +126,13 @@ fn scenes_below(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(scenes)
 }
 
-/// What renders, opened when the first scene with a camera comes; `Some(None)` where the machine has nothing that does.
-#[derive(Default)]
-struct Device(Option<Option<Gpu>>);
-
-impl Device {
-    fn get(&mut self) -> Option<&Gpu> {
-        let open =
-            || eyes::gpu().map_err(|error| complain(format!("error: cameras are not checked: {error}"))).ok();
-        self.0.get_or_insert_with(open).as_ref()
-    }
-}
-
-fn check_scene(spec: &TaskSpec, args: &Smoke, device: &mut Device) -> anyhow::Result<Vec<Check>> {
+fn check_scene(spec: &TaskSpec, args: &Smoke, renderer: &Backend) -> anyhow::Result<Vec<Check>> {
     let mut checks = Vec::new();
     let mut first_env = Vec::new();
     let mut digests = Vec::new();
     for num_envs in BATCH_SIZES {
         let started = Instant::now();
-        let outcome = rollout(spec, num_envs, args, device)?;
+        let outcome = rollout(spec, num_envs, args, renderer)?;
         first_env.push(outcome.first_env);
         digests.push(outcome.all);
         checks.push(Check {
@@ -157,7 +142,7 @@ fn check_scene(spec: &TaskSpec, args: &Smoke, device: &mut Device) -> anyhow::Re
         });
     }
     let started = Instant::now();
-    let again = rollout(spec, BATCH_SIZES[1], args, device)?;
+    let again = rollout(spec, BATCH_SIZES[1], args, renderer)?;
     checks.push(Check {
         name: "same seed, same digest".to_owned(),
         duration: started.elapsed(),
@@ -170,7 +155,7 @@ fn check_scene(spec: &TaskSpec, args: &Smoke, device: &mut Device) -> anyhow::Re
         duration: Duration::ZERO,
         failure: differing.then(|| "environment 0 depends on the size of the batch".to_owned()),
     });
-    checks.extend(check_cameras(spec, args, device)?);
+    checks.extend(check_cameras(spec, args, renderer)?);
     Ok(checks)
 }
 
@@ -179,20 +164,19 @@ const SEEN_ENVS: usize = 2;
 const SEEN_AFTER: usize = 10;
 
 /// Renders each camera of the scene twice, in several environments.
-fn check_cameras(spec: &TaskSpec, args: &Smoke, device: &mut Device) -> anyhow::Result<Vec<Check>> {
+fn check_cameras(spec: &TaskSpec, args: &Smoke, renderer: &Backend) -> anyhow::Result<Vec<Check>> {
     let options = EnvOptions { num_envs: SEEN_ENVS, seed: args.seed, ..EnvOptions::default() };
     let mut env = TaskEnv::new(spec, &options)?;
     if env.scene().model.cameras.is_empty() {
         return Ok(Vec::new());
     }
-    let Some(gpu) = device.get() else { return Ok(Vec::new()) };
     let mut actions = RandomActions::new(args.seed, env.spec().actions.len(), SEEN_ENVS);
     env.reset(None);
     for _ in 0..args.steps.min(SEEN_AFTER) {
         env.step(actions.next());
     }
     let scene = env.scene();
-    let tracer = Tracer::new(gpu, &scene.model, SEEN_ENVS, &eyes::options(scene))?;
+    let tracer = Tracer::new(renderer, &scene.model, SEEN_ENVS, &eyes::options(scene))?;
     tracer.pose(env.state());
     let mut checks = Vec::new();
     for camera in &scene.model.cameras {
@@ -233,13 +217,11 @@ struct Outcome {
     failure: Option<String>,
 }
 
-fn rollout(spec: &TaskSpec, num_envs: usize, args: &Smoke, device: &mut Device) -> anyhow::Result<Outcome> {
+fn rollout(spec: &TaskSpec, num_envs: usize, args: &Smoke, renderer: &Backend) -> anyhow::Result<Outcome> {
     let options = EnvOptions { num_envs, seed: args.seed, ..EnvOptions::default() };
     let mut env = TaskEnv::new(spec, &options)?;
-    if !env.images().is_empty()
-        && let Some(gpu) = device.get()
-    {
-        eyes::see_with(&mut env, gpu)?;
+    if !env.images().is_empty() {
+        eyes::see_with(&mut env, renderer)?;
     }
     let mut actions = RandomActions::new(args.seed, env.spec().actions.len(), num_envs);
     let mut outcome = Outcome { all: FNV_OFFSET, first_env: FNV_OFFSET, failure: None };

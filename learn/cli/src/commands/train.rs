@@ -6,7 +6,7 @@ use std::path::Path;
 use keiko_env::{EnvOptions, TaskEnv};
 use keiko_model::task::{TaskSpec, resolve_scene};
 use keiko_policy::Policy;
-use keiko_train::device::{Device, DeviceChoice};
+use keiko_train::device::Device;
 use keiko_train::eval::EvalReport;
 use keiko_train::metrics::MetricsLog;
 use keiko_train::progress::{Progress, ProgressMode, ProgressUpdate};
@@ -83,8 +83,7 @@ pub fn run(args: &Train, output: &mut Output) -> CommandResult {
     }
     // The policy that is kept was picked by an evaluation; it is judged on episodes that picked nothing.
     let policy = load_policy(run.dir.path())?;
-    let report =
-        evaluate_task(&run.task, &policy, run.trainer.spec().eval_episodes, run.seed.wrapping_add(1))?;
+    let report = run.judge(&policy, run.seed.wrapping_add(1))?;
     set_report(output, &report);
     output.say(format!(
         "{}: {}\n{} steps in {:.1} s ({:.1} CPU-seconds)\nplay it with: keiko play {}",
@@ -110,7 +109,7 @@ fn start(args: &Train, output: &Output) -> CommandResult<Run> {
     let mut task = TaskSpec::load(&file, &overrides)?;
     let device = open_device(args.device, output)?;
     // The folder comes after all that can be wrong with the scene, so that no empty ones are left behind.
-    let mut env = build_env(&task, env_options(&task, args.seed))?;
+    let mut env = build_env(&task, env_options(&task, args.seed), (&device).into())?;
     // The run goes on with what it began with, on whatever machine.
     task.physics.engine = env.engine_choice();
     let dir = RunDir::create(&args.runs, &task.name, &task.to_toml(), info(args.seed, &device))?;
@@ -147,7 +146,7 @@ fn resume(path: &Path, args: &Train, output: &Output) -> CommandResult<Run> {
     if !latest.refused.is_empty() {
         complain(format!("warning: going on from the newest intact checkpoint, iteration {step}"));
     }
-    let mut env = build_env(&task, env_options(&task, seed))?;
+    let mut env = build_env(&task, env_options(&task, seed), (&device).into())?;
     env.set_replay_dir(Some(path.join(REPLAY_DIR)));
     output.say(format!("physics: {}", env.engine()));
     let joints = env.joint_names();
@@ -227,11 +226,17 @@ impl Run {
         Ok(None)
     }
 
+    /// Evaluates a policy as often as the task says.
+    fn judge(&self, policy: &Policy, seed: u64) -> CommandResult<EvalReport> {
+        let device = self.trainer.device().into();
+        evaluate_task(&self.task, policy, self.trainer.spec().eval_episodes, seed, device)
+    }
+
     /// Evaluates the policy as it is, and keeps it if it is the best yet.
     fn evaluate(&mut self) -> CommandResult<EvalReport> {
         let policy = self.trainer.policy()?.with_joints(self.joints.clone());
         let seed = self.seed.wrapping_add(self.trainer.iteration() << 32);
-        let report = evaluate_task(&self.task, &policy, self.trainer.spec().eval_episodes, seed)?;
+        let report = self.judge(&policy, seed)?;
         self.progress.message(&format!(
             "iteration {}: {}",
             self.trainer.iteration(),
@@ -326,12 +331,7 @@ fn env_options(task: &TaskSpec, seed: u64) -> EnvOptions {
 
 /// The device that was asked for; says which it is.
 pub fn open_device(choice: DeviceArg, output: &Output) -> CommandResult<Device> {
-    let choice = match choice {
-        DeviceArg::Auto => DeviceChoice::Auto,
-        DeviceArg::Cpu => DeviceChoice::Cpu,
-        DeviceArg::Gpu => DeviceChoice::Gpu,
-    };
-    let device = Device::open(choice).or_exit(Code::Machine)?;
+    let device = Device::open(choice.into()).or_exit(Code::Machine)?;
     output.say(device.reason());
     Ok(device)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use keiko_data::Dataset;
 
-use crate::support::{Outcome, Running, TempDir, keiko};
+use crate::support::{Running, TempDir, keiko};
 
 /// Small images, few environments.
 fn record<'a>(out: &'a str, episodes: &'a str, more: &[&'a str]) -> Vec<&'a str> {
@@ -24,16 +24,6 @@ fn record<'a>(out: &'a str, episodes: &'a str, more: &[&'a str]) -> Vec<&'a str>
     [&few[..], more].concat()
 }
 
-/// Runs it on a machine with a device, or skips where there is none.
-fn recorded(args: &[&str]) -> Option<Outcome> {
-    let outcome = keiko(args);
-    if outcome.code == 4 && outcome.stderr.contains("no GPU adapter") {
-        keiko_testkit::skip_or_fail(keiko_testkit::Skip(outcome.stderr));
-        return None;
-    }
-    Some(outcome)
-}
-
 fn episodes(out: &str) -> usize {
     Dataset::open(Path::new(out)).map_or(0, |dataset| dataset.episodes().len())
 }
@@ -42,7 +32,7 @@ fn episodes(out: &str) -> usize {
 fn demonstrations_have_images_joints_actions_and_words() {
     let dir = TempDir::new("record");
     let out = dir.file("demos");
-    let Some(outcome) = recorded(&record(&out, "4", &[])) else { return };
+    let outcome = keiko(&record(&out, "4", &[]));
     let result = outcome.expect(0).result();
     assert_eq!((&result["episodes"], &result["recorded"]), (&4.into(), &4.into()));
     let dataset = Dataset::open(Path::new(&out)).unwrap();
@@ -65,7 +55,7 @@ fn demonstrations_have_images_joints_actions_and_words() {
     }
     // The same seed gives the same episodes.
     let again = dir.file("again");
-    recorded(&record(&again, "4", &[]));
+    keiko(&record(&again, "4", &[]));
     let other = Dataset::open(Path::new(&again)).unwrap();
     let key =
         |dataset: &Dataset| (0..4).map(|e| dataset.frame(45 * e + 30).unwrap().state).collect::<Vec<_>>();
@@ -78,17 +68,14 @@ fn demonstrations_have_images_joints_actions_and_words() {
     let result = keiko(&["--json", "data", "check", &out]).expect(0).result();
     assert_eq!((&result["frames"], &result["images"]), (&180.into(), &360.into()));
     // Going on takes the same features, and nothing else.
-    recorded(&record(&out, "5", &[])).unwrap().expect(0);
+    keiko(&record(&out, "5", &[])).expect(0);
     assert_eq!(episodes(&out), 5);
     let states: Vec<_> = key(&Dataset::open(Path::new(&out)).unwrap());
     let fifth = Dataset::open(Path::new(&out)).unwrap().frame(45 * 4 + 30).unwrap().state;
     assert!(!states.contains(&fifth), "the fifth is one of the first four again");
-    recorded(&record(&out, "6", &["--camera", "front"]))
-        .unwrap()
-        .expect(2)
-        .stderr_has(&["observation.images.wrist"]);
-    recorded(&record(&out, "6", &["--failures"])).unwrap().expect(2).stderr_has(&["next.success"]);
-    recorded(&record(&out, "5", &[])).unwrap().expect(0);
+    keiko(&record(&out, "6", &["--camera", "front"])).expect(2).stderr_has(&["observation.images.wrist"]);
+    keiko(&record(&out, "6", &["--failures"])).expect(2).stderr_has(&["next.success"]);
+    keiko(&record(&out, "5", &[])).expect(0);
 }
 
 #[test]
@@ -97,7 +84,7 @@ fn failures_are_kept_with_their_label() {
     let out = dir.file("demos");
     // Nobody comes that near.
     let strict = ["--failures", "--camera", "front", "--set", "success.distance=1e-7"];
-    let Some(outcome) = recorded(&record(&out, "3", &strict)) else { return };
+    let outcome = keiko(&record(&out, "3", &strict));
     let result = outcome.expect(0).result();
     assert_eq!((&result["tried"], &result["succeeded"]), (&3.into(), &0.into()));
     let dataset = Dataset::open(Path::new(&out)).unwrap();
@@ -124,7 +111,7 @@ fn a_trained_policy_shows_how() {
         "--episodes",
         "2",
     ];
-    let Some(outcome) = recorded(&[&args[..], &["--failures", "--size", "16x16"]].concat()) else { return };
+    let outcome = keiko(&[&args[..], &["--failures", "--size", "16x16"]].concat());
     assert_eq!(outcome.expect(0).result()["recorded"], 2);
     let dataset = Dataset::open(Path::new(&out)).unwrap();
     assert_eq!((dataset.len(), dataset.episodes().len()), (160, 2));
@@ -136,14 +123,14 @@ fn a_trained_policy_shows_how() {
     let other = ["record", "reach-to", "--policy", "last", "--runs", &runs, "--out", &out];
     keiko(&other).expect(2);
     let other = ["record", "reach-to", "--policy", "last", "--runs", &runs, "--out", &dir.file("other")];
-    recorded(&other).unwrap().expect(2).stderr_has(&["observation"]);
+    keiko(&other).expect(2).stderr_has(&["observation"]);
 }
 
 #[test]
 fn a_killed_recorder_goes_on() {
     let dir = TempDir::new("killed");
     let out = dir.file("demos");
-    let Some(outcome) = recorded(&record(&out, "1", &["--camera", "front"])) else { return };
+    let outcome = keiko(&record(&out, "1", &["--camera", "front"]));
     outcome.expect(0);
     let mut before = 1;
     for round in 0..3 {
@@ -155,7 +142,7 @@ fn a_killed_recorder_goes_on() {
         before = after;
     }
     let target = (before + 2).to_string();
-    recorded(&record(&out, &target, &["--camera", "front"])).unwrap().expect(0);
+    keiko(&record(&out, &target, &["--camera", "front"])).expect(0);
     assert_eq!(episodes(&out), before + 2);
     keiko(&["data", "check", &out]).expect(0);
 

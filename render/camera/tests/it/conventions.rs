@@ -7,7 +7,7 @@ use keiko_model::camera::looking_along;
 use keiko_model::robot::{RobotModel, Shape};
 use keiko_world::BatchState;
 
-use crate::support::{empty, geom, render, with_gpu};
+use crate::support::{empty, geom, render, with_each};
 
 /// A camera on the x axis that looks along it from -2 m.
 fn along_x(size: [u32; 2]) -> Camera {
@@ -29,11 +29,11 @@ fn two_balls() -> RobotModel {
 
 #[test]
 fn images_begin_at_the_top_left_and_hold_what_was_asked_for() {
-    with_gpu("conventions::images_begin_at_the_top_left_and_hold_what_was_asked_for", |gpu| {
+    with_each("conventions::images_begin_at_the_top_left_and_hold_what_was_asked_for", |backend| {
         let model = two_balls();
         let state = BatchState::new(&model, 1);
         let size = [60, 40];
-        let images = render(gpu, &model, &state, &[along_x(size)], &Channel::ALL);
+        let images = render(backend, &model, &state, &[along_x(size)], &Channel::ALL);
         let pixel = |of: &[i32], x: u32, y: u32| of[(y * size[0] + x) as usize];
         // 0.6 m aside at 2 m of depth, in pixels.
         let focal = along_x(size).focal[0];
@@ -60,7 +60,7 @@ fn images_begin_at_the_top_left_and_hold_what_was_asked_for() {
             }
         }
         // What is not asked for is not there.
-        let images = render(gpu, &model, &state, &[along_x(size)], &[Channel::Depth]);
+        let images = render(backend, &model, &state, &[along_x(size)], &[Channel::Depth]);
         assert_eq!(images.channels().collect::<Vec<_>>(), [Channel::Depth]);
         let middle = images.floats(Channel::Depth).expect("asked for");
         assert_eq!(middle.len(), area);
@@ -69,7 +69,7 @@ fn images_begin_at_the_top_left_and_hold_what_was_asked_for() {
 
 #[test]
 fn a_camera_sees_out_of_what_carries_it_and_nothing_before_near() {
-    with_gpu("conventions::a_camera_sees_out_of_what_carries_it_and_nothing_before_near", |gpu| {
+    with_each("conventions::a_camera_sees_out_of_what_carries_it_and_nothing_before_near", |backend| {
         let shapes = [
             Shape::Sphere { radius: 0.5 },
             Shape::Capsule { radius: 0.4, half_length: 0.5 },
@@ -88,7 +88,7 @@ fn a_camera_sees_out_of_what_carries_it_and_nothing_before_near() {
             far.far = 2.5;
             let state = BatchState::new(&model, 1);
             let channels = [Channel::Segmentation, Channel::Depth];
-            let images = render(gpu, &model, &state, &[along_x([16, 16]), near, far], &channels);
+            let images = render(backend, &model, &state, &[along_x([16, 16]), near, far], &channels);
             let (ids, depths) = (images.ids(Channel::Segmentation), images.floats(Channel::Depth));
             let (ids, depths) = (ids.expect("asked for"), depths.expect("asked for"));
             assert!(ids[..256].iter().all(|id| *id == 1), "{:?}", model.geoms[0].shape);
@@ -101,7 +101,7 @@ fn a_camera_sees_out_of_what_carries_it_and_nothing_before_near() {
 
 #[test]
 fn the_sun_casts_shadows_and_classes_tell_robots_from_things() {
-    with_gpu("conventions::the_sun_casts_shadows_and_classes_tell_robots_from_things", |gpu| {
+    with_each("conventions::the_sun_casts_shadows_and_classes_tell_robots_from_things", |backend| {
         let mut model = empty();
         model.geoms.push(geom("floor", 0, Pose::IDENTITY, Shape::Plane { half_size: [0.0; 2] }));
         for (index, name) in ["robot", "thing"].into_iter().enumerate() {
@@ -120,7 +120,7 @@ fn the_sun_casts_shadows_and_classes_tell_robots_from_things() {
         let camera = Camera::new("above", 0, pose, size, 0.9);
         let image = |shadows: bool| {
             let options = TracerOptions { shadows, num_robot_bodies: 2, ..TracerOptions::default() };
-            let tracer = Tracer::new(gpu, &model, 1, &options).expect("it fits");
+            let tracer = Tracer::new(backend, &model, 1, &options).expect("it fits");
             let group = tracer.group(std::slice::from_ref(&camera), &Channel::ALL).expect("it fits");
             tracer.pose(&state);
             tracer.render(&group);
@@ -157,9 +157,9 @@ fn the_sun_casts_shadows_and_classes_tell_robots_from_things() {
 
 #[test]
 fn what_cannot_be_rendered_is_said() {
-    with_gpu("conventions::what_cannot_be_rendered_is_said", |gpu| {
+    with_each("conventions::what_cannot_be_rendered_is_said", |backend| {
         let model = two_balls();
-        let tracer = Tracer::new(gpu, &model, 1, &TracerOptions::default()).expect("it fits");
+        let tracer = Tracer::new(backend, &model, 1, &TracerOptions::default()).expect("it fits");
         let message = |cameras: &[Camera], channels: &[Channel]| {
             tracer.group(cameras, channels).expect_err("it cannot be").to_string()
         };

@@ -1,4 +1,4 @@
-//! Pictures against rays cast by parry and by MuJoCo, and against themselves.
+//! Pictures against rays cast by parry and by MuJoCo, and against themselves; those of both tracers.
 
 mod batch;
 mod conventions;
@@ -7,3 +7,4 @@ mod observed;
 mod parry;
 mod scenes;
 mod support;
+mod tracers;

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use keiko_camera::{Channel, overview, standing};
+use keiko_camera::{Backend, Channel, overview, standing};
 use keiko_model::import::{ImportOptions, load};
 use keiko_testkit as testkit;
 use serde_json::json;
 
-use crate::support::{pixel_ray, render, with_gpu};
+use crate::support::{pixel_ray, render, with_each};
 
 const SIZE: [u32; 2] = [72, 96];
 
@@ -39,11 +39,11 @@ const ROBOTS: [(&str, &str); 3] = [
 
 #[test]
 fn real_robots_are_seen_as_by_mujocos_rays() {
-    with_gpu("mujoco::real_robots_are_seen_as_by_mujocos_rays", |gpu| {
+    with_each("mujoco::real_robots_are_seen_as_by_mujocos_rays", |backend| {
         for (wheel, file) in ROBOTS {
             let Some(folder) = testkit::available(testkit::wheel(wheel)) else { return };
             let inside = format!("{}/mujoco/playground/assets/mujoco_menagerie", wheel.replace('-', "_"));
-            if !compare(gpu, &folder.join(inside).join(file)) {
+            if !compare(backend, &folder.join(inside).join(file)) {
                 return;
             }
         }
@@ -51,13 +51,13 @@ fn real_robots_are_seen_as_by_mujocos_rays() {
 }
 
 /// Whether there was a MuJoCo to compare with.
-fn compare(gpu: &keiko_gpu::Gpu, file: &Path) -> bool {
+fn compare(backend: &Backend, file: &Path) -> bool {
     let model = load(file, &ImportOptions::default()).unwrap_or_else(|error| panic!("{error}")).model;
     let qpos = model.keyframes[0].qpos.clone();
     let state = standing(&model, std::slice::from_ref(&qpos));
     let camera = overview(&model, &qpos, SIZE);
     let channels = [Channel::Segmentation, Channel::Distance, Channel::Normals];
-    let images = render(gpu, &model, &state, std::slice::from_ref(&camera), &channels);
+    let images = render(backend, &model, &state, std::slice::from_ref(&camera), &channels);
     let ids = images.ids(Channel::Segmentation).expect("asked for");
     let normals = images.floats(Channel::Normals).expect("asked for");
     let distances = images.floats(Channel::Distance).expect("asked for");

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use keiko_camera::{Channel, Observer, TracerOptions};
+use keiko_camera::{Backend, Channel, Observer, TracerOptions};
 use keiko_env::{EnvOptions, TaskEnv, VecEnv};
-use keiko_gpu::Gpu;
 use keiko_model::TaskSpec;
 use keiko_world::{Field, Picture};
 
-use crate::support::{render, with_gpu};
+use crate::support::{render, with_each};
 
 const NUM_ENVS: usize = 5;
 const SIZE: [usize; 2] = [20, 12];
@@ -26,12 +25,12 @@ fn task() -> TaskSpec {
     TaskSpec::load(&file, &overrides).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn seeing(gpu: &Gpu, num_envs: usize, first_env: u32) -> TaskEnv {
+fn seeing(backend: &Backend, num_envs: usize, first_env: u32) -> TaskEnv {
     let options = EnvOptions { num_envs, seed: 4, first_env, ..EnvOptions::default() };
     let mut env = TaskEnv::new(&task(), &options).unwrap_or_else(|error| panic!("{error}"));
     let pictures: Vec<Picture> = env.images().iter().map(|image| image.picture.clone()).collect();
     let looks = TracerOptions::default();
-    let observer = Observer::new(gpu, &env.scene().model, num_envs, &pictures, &looks).expect("it fits");
+    let observer = Observer::new(backend, &env.scene().model, num_envs, &pictures, &looks).expect("it fits");
     env.see_with(Box::new(observer));
     env
 }
@@ -47,9 +46,9 @@ fn push(step: usize, first_env: usize, num_envs: usize) -> Field {
 
 #[test]
 fn an_environment_sees_in_a_batch_what_it_sees_alone() {
-    with_gpu("observed::an_environment_sees_in_a_batch_what_it_sees_alone", |gpu| {
-        let mut batch = seeing(gpu, NUM_ENVS, 0);
-        let mut alone: Vec<TaskEnv> = (0..NUM_ENVS).map(|i| seeing(gpu, 1, i as u32)).collect();
+    with_each("observed::an_environment_sees_in_a_batch_what_it_sees_alone", |backend| {
+        let mut batch = seeing(backend, NUM_ENVS, 0);
+        let mut alone: Vec<TaskEnv> = (0..NUM_ENVS).map(|i| seeing(backend, 1, i as u32)).collect();
         let mut ends = 0;
         for step in 0..40 {
             batch.step(&push(step, 0, NUM_ENVS));
@@ -67,8 +66,8 @@ fn an_environment_sees_in_a_batch_what_it_sees_alone() {
 
 #[test]
 fn what_is_seen_is_what_the_camera_shows() {
-    with_gpu("observed::what_is_seen_is_what_the_camera_shows", |gpu| {
-        let mut env = seeing(gpu, NUM_ENVS, 0);
+    with_each("observed::what_is_seen_is_what_the_camera_shows", |backend| {
+        let mut env = seeing(backend, NUM_ENVS, 0);
         assert_eq!(env.spec().observations[0].images, [[STACK, CHANNELS, SIZE[1], SIZE[0]]]);
         let [width, height] = SIZE;
         let large = SIZE.map(|n| (SAMPLES * n) as u32);
@@ -78,7 +77,8 @@ fn what_is_seen_is_what_the_camera_shows() {
             let camera =
                 scene.model.cameras.iter().find(|camera| camera.name == "side").expect("it is there");
             let camera = camera.clone().resized(large);
-            let images = render(gpu, &scene.model, env.state(), &[camera], &[Channel::Rgb, Channel::Depth]);
+            let images =
+                render(backend, &scene.model, env.state(), &[camera], &[Channel::Rgb, Channel::Depth]);
             let (rgba, depth) =
                 (images.rgb().expect("asked for"), images.floats(Channel::Depth).expect("asked for"));
             let field = &env.output().observations[0];

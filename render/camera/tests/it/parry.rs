@@ -8,7 +8,7 @@ use rapier3d::parry::query::Ray;
 use rapier3d::parry::shape::TriMesh;
 use rapier3d::prelude::{Ball, SharedShape};
 
-use crate::support::{Random, body_pose, camera_around, clutter, pixel_ray, render, strewn, with_gpu};
+use crate::support::{Random, body_pose, camera_around, clutter, pixel_ray, render, strewn, with_each};
 
 const SIZE: [u32; 2] = [68, 52];
 const NUM_ENVS: usize = 3;
@@ -86,7 +86,7 @@ fn height_field_mesh(field: &HeightField) -> SharedShape {
 
 #[test]
 fn every_pixel_is_what_a_ray_of_parry_meets() {
-    with_gpu("parry::every_pixel_is_what_a_ray_of_parry_meets", |gpu| {
+    with_each("parry::every_pixel_is_what_a_ray_of_parry_meets", |backend| {
         for (seed, hills) in [(7, false), (8, true)] {
             let mut random = Random(seed);
             let model = clutter(&mut random, hills);
@@ -102,7 +102,7 @@ fn every_pixel_is_what_a_ray_of_parry_meets() {
             on_body.center = [30.0, 20.5];
             let cameras = [camera_around(&mut random, SIZE), on_body];
             let channels = [Channel::Segmentation, Channel::Depth, Channel::Distance, Channel::Normals];
-            let images = render(gpu, &model, &state, &cameras, &channels);
+            let images = render(backend, &model, &state, &cameras, &channels);
             let targets: Vec<Target> =
                 model.geoms.iter().map(|geom| Target::new(&model, &geom.shape)).collect();
             compare(&model, &state, &cameras, &targets, &images);

@@ -1,7 +1,7 @@
 //! Random scenes, poses and cameras; a device to render them on.
 
 use glam::{DQuat, DVec3, EulerRot};
-use keiko_camera::{Camera, Channel, Images, Tracer, TracerOptions};
+use keiko_camera::{Backend, Camera, Channel, Images, Tracer, TracerOptions};
 use keiko_gpu::{Gpu, adapters};
 use keiko_model::Pose;
 use keiko_model::camera::looking_along;
@@ -10,10 +10,20 @@ use keiko_model::robot::{
 };
 use keiko_world::BatchState;
 
+/// Set in a process that was started to render on a device.
+const CHILD: &str = "KEIKO_TEST_GPU_CHILD";
+
+/// Runs the test named on the CPU, and again on a device.
+pub fn with_each(test: &str, body: impl Fn(&Backend)) {
+    if std::env::var_os(CHILD).is_none() {
+        body(&Backend::Cpu);
+    }
+    with_gpu(test, |gpu| body(&Backend::Gpu(gpu.clone())));
+}
+
 /// Runs the test named in a child process with a device. Software Vulkan of some distributions needs its vector
 /// width set before the process starts.
 pub fn with_gpu(test: &str, body: impl FnOnce(&Gpu)) {
-    const CHILD: &str = "KEIKO_TEST_GPU_CHILD";
     if std::env::var_os(CHILD).is_some() {
         return body(&Gpu::open().expect("an adapter was found"));
     }
@@ -252,14 +262,14 @@ pub fn pixel_ray(camera: &Camera, world_from_body: Pose, x: u32, y: u32) -> (DVe
 
 /// Renders cameras of one size.
 pub fn render(
-    gpu: &Gpu,
+    backend: &Backend,
     model: &RobotModel,
     state: &BatchState,
     cameras: &[Camera],
     channels: &[Channel],
 ) -> Images {
     let tracer =
-        Tracer::new(gpu, model, state.qpos.num_envs().max(state.steps.len()), &TracerOptions::default())
+        Tracer::new(backend, model, state.qpos.num_envs().max(state.steps.len()), &TracerOptions::default())
             .unwrap_or_else(|error| panic!("{error}"));
     tracer.pose(state);
     let group = tracer.group(cameras, channels).unwrap_or_else(|error| panic!("{error}"));

@@ -8,15 +8,15 @@ use std::time::Instant;
 use anyhow::{Context, anyhow};
 use cpu_time::ProcessTime;
 use glam::DQuat;
-use keiko_camera::{Camera, Channel, Tracer, TracerOptions, overview, standing};
-use keiko_gpu::Gpu;
+use keiko_camera::{Backend, Camera, Channel, Tracer, TracerOptions, overview, standing};
+use keiko_gpu::{Gpu, GpuError};
 use keiko_model::RobotModel;
 use keiko_model::import::{self, ImportOptions};
 use keiko_world::rng::EnvRng;
 use serde_json::{Map, json};
 
 use super::models;
-use crate::args::BenchCameras;
+use crate::args::{BenchCameras, DeviceArg};
 use crate::exit::{Code, CommandResult, OrExit};
 use crate::numpy::Array;
 use crate::output::Output;
@@ -26,7 +26,7 @@ use crate::states::{QuaternionOrder, reorder};
 const CHANNELS: [Channel; 2] = [Channel::Rgb, Channel::Depth];
 /// How far joints are from the pose of the file, so that no two environments show the same \[rad or m\].
 const SPREAD: f64 = 0.1;
-/// Images before the clock starts: the first compile the kernel.
+/// Images before the clock starts: the first compile a GPU's kernel.
 const WARM_UP: usize = 2;
 /// Stream number of the joint offsets.
 const STREAM: u32 = 0xCA3E;
@@ -35,9 +35,11 @@ const STREAM: u32 = 0xCA3E;
 pub fn run(args: &BenchCameras, output: &mut Output) -> CommandResult {
     let names = if args.models.is_empty() { vec!["panda".to_owned()] } else { args.models.clone() };
     let scenes = models::find(&names, args.peer_args.assets.as_deref()).or_exit(Code::Usage)?;
-    let gpu = Gpu::open().or_exit(Code::Machine)?;
-    let adapter = gpu.adapter.get_info().name;
-    output.say(format!("rgb and depth, {} environments, on {adapter}", args.envs));
+    let tracers = tracers(args.device).or_exit(Code::Machine)?;
+    output.say(format!("rgb and depth, {} environments", args.envs));
+    for (name, backend) in &tracers {
+        output.say(format!("{name}: {}", backend.name()));
+    }
     let mut figures = Map::new();
     for scene in scenes {
         let options = ImportOptions { root: scene.root.clone(), ..ImportOptions::default() };
@@ -48,11 +50,20 @@ pub fn run(args: &BenchCameras, output: &mut Output) -> CommandResult {
                 let light = if shadows { "_shadows" } else { "" };
                 let name = format!("{}_{width}x{height}{light}", scene.name);
                 let views = Views::new(&model, *size, args.envs);
-                let mut measured = measure(&gpu, &model, &views, shadows, args).or_exit(Code::Machine)?;
-                if args.peer.is_some() {
-                    let peer = ask_peer(&scene.file, &model, &views, shadows, args).or_exit(Code::Machine)?;
-                    measured.push(("peer_images_per_cpu_second", peer));
-                    measured.push(("images_over_peer", measured[0].1 / peer));
+                let peer = match args.peer {
+                    Some(_) => {
+                        Some(ask_peer(&scene.file, &model, &views, shadows, args).or_exit(Code::Machine)?)
+                    }
+                    None => None,
+                };
+                let mut measured: Vec<(String, f64)> =
+                    peer.iter().map(|peer| ("peer_images_per_cpu_second".to_owned(), *peer)).collect();
+                for (tracer, backend) in &tracers {
+                    let speed = measure(backend, &model, &views, shadows, args).or_exit(Code::Machine)?;
+                    measured.push((format!("{tracer}_images_per_cpu_second"), speed.per_cpu_second));
+                    measured.push((format!("{tracer}_images_per_second"), speed.per_second));
+                    let ratio = peer.map(|peer| speed.per_cpu_second / peer);
+                    measured.extend(ratio.map(|ratio| (format!("{tracer}_over_peer"), ratio)));
                 }
                 for (metric, value) in measured {
                     output.say(format!("{name}.{metric} {value:.3}"));
@@ -61,9 +72,25 @@ pub fn run(args: &BenchCameras, output: &mut Output) -> CommandResult {
             }
         }
     }
-    output.set("adapter", adapter);
+    let names: Map<_, _> =
+        tracers.iter().map(|(name, backend)| ((*name).to_owned(), json!(backend.name()))).collect();
+    output.set("tracers", names);
     output.set("figures", figures);
     Ok(Code::Done)
+}
+
+/// What is measured: all that the machine has, unless one was asked for.
+fn tracers(device: DeviceArg) -> Result<Vec<(&'static str, Backend)>, GpuError> {
+    let cpu = ("cpu", Backend::Cpu);
+    Ok(match device {
+        DeviceArg::Cpu => vec![cpu],
+        DeviceArg::Gpu => vec![("gpu", Backend::Gpu(Gpu::open()?))],
+        DeviceArg::Auto => match Gpu::open() {
+            Ok(gpu) => vec![cpu, ("gpu", Backend::Gpu(gpu))],
+            Err(GpuError::NoAdapter) => vec![cpu],
+            Err(error) => return Err(error),
+        },
+    })
 }
 
 /// What is rendered: one camera, and joint positions that differ from environment to environment.
@@ -90,16 +117,23 @@ impl Views {
     }
 }
 
+/// How fast a tracer is.
+struct Speed {
+    per_cpu_second: f64,
+    per_second: f64,
+}
+
 /// Poses, renders and reads back until the CPU time is used up.
 fn measure(
-    gpu: &Gpu,
+    backend: &Backend,
     model: &RobotModel,
     views: &Views,
     shadows: bool,
     args: &BenchCameras,
-) -> anyhow::Result<Vec<(&'static str, f64)>> {
+) -> anyhow::Result<Speed> {
     let state = standing(model, &views.positions);
-    let tracer = Tracer::new(gpu, model, args.envs, &TracerOptions { shadows, ..TracerOptions::default() })?;
+    let options = TracerOptions { shadows, ..TracerOptions::default() };
+    let tracer = Tracer::new(backend, model, args.envs, &options)?;
     let group = tracer.group(std::slice::from_ref(&views.camera), &CHANNELS)?;
     let once = || {
         tracer.pose(&state);
@@ -116,7 +150,7 @@ fn measure(
         images += args.envs as f64;
     }
     let (cpu, wall) = (cpu.elapsed().as_secs_f64(), wall.elapsed().as_secs_f64());
-    Ok(vec![("images_per_cpu_second", images / cpu), ("images_per_second", images / wall)])
+    Ok(Speed { per_cpu_second: images / cpu, per_second: images / wall })
 }
 
 /// Images per CPU-second of the peer: the same file, camera, positions and image, in a process of its own.

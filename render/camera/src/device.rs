@@ -1,0 +1,230 @@
+//! Cameras on a GPU: buffers, pipelines, dispatches.
+
+use keiko_gpu::camera as layout;
+use keiko_gpu::camera::{Counts, Instance, Kind, View};
+use keiko_gpu::{Access, Buffer, Compute, Gpu, Pass, Slot};
+use keiko_model::camera::Channel;
+use keiko_world::BatchState;
+
+use crate::CameraError;
+use crate::assets::Assets;
+use crate::images::Images;
+use crate::tracer::{TracerOptions, check_size};
+
+/// A model's shapes on the device, and where they are in each environment.
+#[derive(Debug)]
+pub struct DeviceTracer {
+    gpu: Gpu,
+    num_envs: usize,
+    num_bodies: usize,
+    num_geoms: usize,
+    shadows: bool,
+    has_mesh: bool,
+    has_field: bool,
+    body_position: Buffer,
+    body_rotation: Buffer,
+    geoms: Buffer,
+    instances: Buffer,
+    /// The rest of what rays meet, in the order of its bindings.
+    assets: Vec<Buffer>,
+    place_geoms: Pass,
+}
+
+impl DeviceTracer {
+    /// Uploads what a model shows.
+    ///
+    /// # Errors
+    /// [`CameraError::TooLarge`]; [`CameraError::Gpu`].
+    pub fn new(
+        gpu: &Gpu,
+        assets: &Assets,
+        [num_envs, num_bodies]: [usize; 2],
+        options: &TracerOptions,
+    ) -> Result<Self, CameraError> {
+        let num_geoms = assets.geoms.len();
+        let bytes = |count: usize, size: usize| (count * size) as u64;
+        for (what, bytes, advice) in [
+            ("the triangles of its meshes", bytes(assets.triangles.len(), 48), "simplify them"),
+            ("instances", bytes(num_envs * num_geoms, size_of::<Instance>()), "take fewer environments"),
+            ("poses", bytes(num_envs * num_bodies, 16), "take fewer environments"),
+        ] {
+            check(gpu, what, bytes, advice)?;
+        }
+        let counts = Counts {
+            environments: num_envs as u32,
+            geoms: num_geoms as u32,
+            bodies: num_bodies as u32,
+            ..Counts::default()
+        };
+        let counts = gpu.uniform("counts", &counts);
+        let body_position = gpu.empty("body_position", bytes(num_envs * num_bodies, 12));
+        let body_rotation = gpu.empty("body_rotation", bytes(num_envs * num_bodies, 16));
+        let geoms = gpu.buffer("geoms", &assets.geoms);
+        let instances = gpu.empty("instances", bytes(num_envs * num_geoms, size_of::<Instance>()));
+        let nothing = gpu.empty("cameras", 4);
+        let compute = Compute::new(gpu, &layout::pose_kernel(), "place_geoms", &[&pose_slots()], &[])?;
+        let place_geoms = compute.bind(&[&[
+            &counts,
+            &body_position,
+            &body_rotation,
+            &geoms,
+            &instances,
+            &nothing,
+            &gpu.empty("views", 4),
+        ]])?;
+        let rest = vec![
+            gpu.buffer("nodes", &assets.nodes),
+            gpu.buffer("triangles", &assets.triangles),
+            gpu.buffer("fields", &assets.fields),
+            gpu.buffer("heights", &assets.heights),
+            gpu.buffer("materials", &assets.materials),
+            gpu.uniform("look", &options.look),
+        ];
+        Ok(Self {
+            gpu: gpu.clone(),
+            num_envs,
+            num_bodies,
+            num_geoms,
+            shadows: options.shadows,
+            has_mesh: assets.has(Kind::Mesh),
+            has_field: assets.has(Kind::HeightField),
+            body_position,
+            body_rotation,
+            geoms,
+            instances,
+            assets: rest,
+            place_geoms,
+        })
+    }
+
+    /// Puts every geom where its body is.
+    pub fn pose(&self, state: &BatchState) {
+        self.gpu.write(&self.body_position, state.body_position.as_slice());
+        self.gpu.write(&self.body_rotation, state.body_rotation.as_slice());
+        self.gpu.run(&[(&self.place_geoms, across(self.num_envs * self.num_geoms))]);
+    }
+
+    /// # Errors
+    /// [`CameraError::TooLarge`]; [`CameraError::Gpu`].
+    pub fn group(
+        &self,
+        cameras: &[layout::Camera],
+        size: [u32; 2],
+        channels: &[Channel],
+    ) -> Result<DeviceGroup, CameraError> {
+        let num_views = self.num_envs * cameras.len();
+        let [width, height] = size;
+        let pixels = num_views as u64 * u64::from(width) * u64::from(height);
+        let advice = "take fewer environments, fewer cameras or smaller images";
+        let counts = Counts {
+            environments: self.num_envs as u32,
+            geoms: self.num_geoms as u32,
+            bodies: self.num_bodies as u32,
+            cameras: cameras.len() as u32,
+            width,
+            height,
+            ..Counts::default()
+        };
+        let counts = self.gpu.uniform("counts", &counts);
+        let views = self.gpu.empty("views", (num_views * size_of::<View>()) as u64);
+        let mut outputs = Vec::new();
+        for channel in channels {
+            let bytes = 4 * pixels * channel.count() as u64;
+            check(&self.gpu, &format!("the images `{}`", channel.name()), bytes, advice)?;
+            outputs.push((*channel, self.gpu.empty(channel.name(), bytes)));
+        }
+
+        let compute =
+            Compute::new(&self.gpu, &layout::pose_kernel(), "place_cameras", &[&pose_slots()], &[])?;
+        let cameras_buffer = self.gpu.buffer("cameras", cameras);
+        let place = compute.bind(&[&[
+            &counts,
+            &self.body_position,
+            &self.body_rotation,
+            &self.geoms,
+            &self.gpu.empty("instances", 4),
+            &cameras_buffer,
+            &views,
+        ]])?;
+
+        let mut switches = vec![
+            ("SHADOWS", self.shadows),
+            ("HAS_MESH", self.has_mesh),
+            ("HAS_HEIGHT_FIELD", self.has_field),
+        ];
+        switches
+            .extend(Channel::ALL.iter().zip(layout::OUTPUTS).map(|(c, name)| (name, channels.contains(c))));
+        let compute = Compute::new(&self.gpu, &layout::trace_kernel(), "trace", &trace_slots(), &switches)?;
+        let scene: Vec<&Buffer> = [&self.geoms, &self.instances].into_iter().chain(&self.assets).collect();
+        let unused: Vec<Buffer> = Channel::ALL.iter().map(|c| self.gpu.empty(c.name(), 4)).collect();
+        let targets: Vec<&Buffer> = Channel::ALL
+            .iter()
+            .zip(&unused)
+            .map(|(channel, unused)| {
+                outputs.iter().find(|(has, _)| has == channel).map_or(unused, |(_, buffer)| buffer)
+            })
+            .collect();
+        let trace = compute.bind(&[&scene, &[&counts, &views], &targets])?;
+        Ok(DeviceGroup { num_views, size, place, trace, outputs })
+    }
+
+    /// Renders all views of a group, of the poses given last. Returns at once; the device works on.
+    pub fn render(&self, group: &DeviceGroup) {
+        let tiles = group.size.map(|n| n.div_ceil(layout::TILE));
+        let views = group.num_views as u32;
+        let grid =
+            [tiles[0] * tiles[1], views.min(layout::VIEWS_ACROSS), views.div_ceil(layout::VIEWS_ACROSS)];
+        self.gpu.run(&[(&group.place, across(group.num_views)), (&group.trace, grid)]);
+    }
+
+    /// Waits for the last images of a group and copies them to the host.
+    ///
+    /// # Errors
+    /// [`CameraError::Gpu`] if the device is lost.
+    pub fn read(&self, group: &DeviceGroup) -> Result<Images, CameraError> {
+        let buffers: Vec<&Buffer> = group.outputs.iter().map(|(_, buffer)| buffer).collect();
+        let bits = self.gpu.read(&buffers)?;
+        let channels = group.outputs.iter().map(|(channel, _)| *channel).zip(bits).collect();
+        Ok(Images { num_views: group.num_views, size: group.size, channels })
+    }
+}
+
+/// Cameras of one size with their images on the device.
+#[derive(Debug)]
+pub struct DeviceGroup {
+    num_views: usize,
+    size: [u32; 2],
+    place: Pass,
+    trace: Pass,
+    outputs: Vec<(Channel, Buffer)>,
+}
+
+/// Workgroups for one thread each, in two dimensions: one holds no more than 65,535.
+fn across(threads: usize) -> [u32; 3] {
+    let groups = (threads as u32).div_ceil(layout::POSE_THREADS).max(1);
+    let rows = groups.div_ceil(32_768);
+    [groups.div_ceil(rows), rows, 1]
+}
+
+fn pose_slots() -> [Slot; 7] {
+    use Access::{Read, ReadWrite};
+    [
+        Slot::Uniform,
+        Slot::Storage(Read),
+        Slot::Storage(Read),
+        Slot::Storage(Read),
+        Slot::Storage(ReadWrite),
+        Slot::Storage(Read),
+        Slot::Storage(ReadWrite),
+    ]
+}
+
+fn trace_slots() -> [&'static [Slot]; 3] {
+    const READ: Slot = Slot::Storage(Access::Read);
+    const WRITE: Slot = Slot::Storage(Access::ReadWrite);
+    [&[READ, READ, READ, READ, READ, READ, READ, Slot::Uniform], &[Slot::Uniform, READ], &[WRITE; 8]]
+}
+
+fn check(gpu: &Gpu, what: &str, bytes: u64, advice: &'static str) -> Result<(), CameraError> {
+    check_size(&gpu.adapter.get_info().name, gpu.largest_binding(), what, bytes, advice)
+}

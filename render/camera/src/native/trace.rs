@@ -1,0 +1,266 @@
+//! A tile of pixels: which geoms it can show, what each packet of rays meets, what is lit, what is written.
+
+use glam::Vec3;
+use keiko_dynamics::space::V3;
+use keiko_gpu::camera::{Instance, Kind, Look, TILE, View};
+use keiko_model::camera::Channel;
+
+use super::list::{self, Candidate, Cone, Spheres};
+use super::packet::{
+    Block, FAR_AWAY, Frame, Hits, MISS, MOST_LANES, OFF, Rays, Wide, from_lanes, lane, lanes, normalize,
+    rays_through, splat,
+};
+use super::pixels::{self, Seen};
+use super::shapes::Entries;
+use super::terrain::Terrain;
+use super::{mesh, shapes, surface};
+use crate::assets::Assets;
+
+/// What is the same in every environment.
+#[derive(Debug)]
+pub struct Scene {
+    pub assets: Assets,
+    pub look: Look,
+    pub shadows: bool,
+}
+
+/// One view of one environment.
+#[derive(Clone, Copy)]
+pub struct Shot<'a> {
+    pub scene: &'a Scene,
+    pub instances: &'a [Instance],
+    pub spheres: Spheres<'a>,
+    pub view: View,
+    /// Of the image \[pixel\].
+    pub size: [usize; 2],
+}
+
+/// A row of tiles of an image: for each channel, in the order of [`Channel::ALL`], the pixels of its planes. Channels
+/// that are not asked for have none.
+pub struct Band<'a> {
+    /// Row of tiles.
+    pub row: usize,
+    pub planes: [[&'a mut [u32]; 3]; Channel::ALL.len()],
+}
+
+impl Band<'_> {
+    /// Whether a channel is asked for.
+    pub fn has(&self, channel: Channel) -> bool {
+        !self.planes[channel as usize][0].is_empty()
+    }
+}
+
+/// Traces a band.
+#[inline(always)]
+pub fn band<L: Wide>(shot: &Shot<'_>, band: &mut Band<'_>) {
+    let tile = TILE as usize;
+    let block = Block::<L>::new();
+    let [width, height] = shot.size;
+    let (mut seen, mut casters) = (Vec::new(), Vec::new());
+    let top = band.row * tile;
+    for left in (0..width).step_by(tile) {
+        list::in_cone::<L>(shot.spheres, &cone(&shot.view, [left, top]), &mut seen);
+        for y in (top..height.min(top + tile)).step_by(block.size[1]) {
+            for x in (left..width.min(left + tile)).step_by(block.size[0]) {
+                packet(shot, band, &block, [x, y], &seen, &mut casters);
+            }
+        }
+    }
+}
+
+/// A cone about the rays of a tile.
+fn cone(view: &View, [x, y]: [usize; 2]) -> Cone {
+    let low = [x as f32, y as f32];
+    let high = low.map(|corner| corner + TILE as f32);
+    let ray = |pixel| {
+        let d: V3<f32> = rays_through(view, pixel);
+        Vec3::new(d.x, d.y, d.z).normalize()
+    };
+    Cone::new(view.position.into(), [ray(low), ray([high[0], low[1]]), ray([low[0], high[1]]), ray(high)])
+}
+
+/// Traces the pixels of a block.
+#[inline(always)]
+fn packet<L: Wide>(
+    shot: &Shot<'_>,
+    band: &mut Band<'_>,
+    block: &Block<L>,
+    corner: [usize; 2],
+    seen: &[Candidate],
+    casters: &mut Vec<Candidate>,
+) {
+    let view = &shot.view;
+    let pixel = block.pixels(corner);
+    let [width, height] = shot.size.map(|side| L::splat(side as f32));
+    let direction = normalize(rays_through(view, pixel));
+    let forward = direction.dot(splat(view.forward));
+    let start = L::splat(view.near) / forward;
+    let rays = Rays { origin: direction.mul_add(start, splat(view.position)), direction };
+    let mut hits = Hits::none(pixel[0].lt(width) & pixel[1].lt(height));
+    for (_, geom) in seen {
+        meet(shot, *geom, &rays, &mut hits);
+    }
+    let found = L::zero().le(hits.geom);
+    let distance = L::select(found, hits.t + start, L::splat(FAR_AWAY));
+    let colored = band.has(Channel::Rgb) || band.has(Channel::RgbFloat);
+    let ids = lane(hits.geom);
+
+    let mut color = V3::zero();
+    if colored || band.has(Channel::Normals) {
+        let smooth = surface::facets(shot, &ids, &mut hits);
+        if colored {
+            let sunlight = match shot.scene.shadows {
+                true => in_sun(shot, &rays, &hits, found, casters),
+                false => L::one(),
+            };
+            color = surface::paint(shot, &ids, &rays, &hits, distance, smooth, sunlight);
+        }
+    }
+    pixels::write(
+        shot,
+        band,
+        block,
+        corner,
+        &Seen { color, distance, forward, normal: hits.normal, found, ids },
+    );
+}
+
+/// Meets one geom no farther than what was met already; of two at the same place the first counts, so that the order
+/// in which they come does not matter.
+#[inline(always)]
+fn meet<L: Wide>(shot: &Shot<'_>, index: u32, rays: &Rays<L>, hits: &mut Hits<L>) {
+    let assets = &shot.scene.assets;
+    let (geom, instance) = (&assets.geoms[index as usize], &shot.instances[index as usize]);
+    let radius = L::splat(instance.radius);
+    let to_center = splat::<L>(instance.center) - rays.origin;
+    let along = to_center.dot(rays.direction);
+    let beside = to_center - rays.direction * along;
+    let near = beside.dot(beside).le(radius * radius) & (along - radius).le(hits.t);
+    if !L::any(near) {
+        return;
+    }
+    let limit = L::select(near, hits.t, L::splat(OFF));
+    let frame = Frame::new(instance);
+    let local = frame.rays(rays);
+    let number = L::splat(index as f32);
+    if geom.kind == Kind::Mesh as u32 {
+        let found = mesh::nearest(assets, geom.asset, &local, limit);
+        let accepted = found.t.le(limit) & (found.t.lt(hits.t) | number.lt(hits.geom));
+        hits.t = L::select(accepted, found.t, hits.t);
+        hits.geom = L::select(accepted, number, hits.geom);
+        hits.triangle = L::select(accepted, found.triangle, hits.triangle);
+        hits.weights[0] = L::select(accepted, found.weights[0], hits.weights[0]);
+        hits.weights[1] = L::select(accepted, found.weights[1], hits.weights[1]);
+        return;
+    }
+    let entries = enter(shot.scene, index, &local, limit, false);
+    let accepted = entries.t.le(limit) & (entries.t.lt(hits.t) | number.lt(hits.geom));
+    if L::any(accepted) {
+        hits.t = L::select(accepted, entries.t, hits.t);
+        hits.geom = L::select(accepted, number, hits.geom);
+        hits.normal = V3::select(accepted, normalize(frame.turn_back(entries.normal)), hits.normal);
+    }
+}
+
+/// Where rays enter a geom that is no mesh, in its own frame.
+#[inline(always)]
+fn enter<L: Wide>(scene: &Scene, index: u32, rays: &Rays<L>, limit: L, any: bool) -> Entries<L> {
+    let geom = &scene.assets.geoms[index as usize];
+    let size = geom.size;
+    match geom.kind {
+        kind if kind == Kind::Plane as u32 => shapes::plane(rays, [size[0], size[1]]),
+        kind if kind == Kind::Sphere as u32 => shapes::sphere(rays, size[0]),
+        kind if kind == Kind::Capsule as u32 => shapes::capsule(rays, size[0], size[1]),
+        kind if kind == Kind::Cylinder as u32 => shapes::cylinder(rays, size[0], size[1]),
+        kind if kind == Kind::Box as u32 => shapes::cuboid(rays, size),
+        kind if kind == Kind::Ellipsoid as u32 => shapes::ellipsoid(rays, size),
+        _ => terrain(&scene.assets, geom.asset, rays, limit, any),
+    }
+}
+
+/// Each lane's ray alone.
+#[inline(always)]
+fn terrain<L: Wide>(assets: &Assets, index: u32, rays: &Rays<L>, limit: L, any: bool) -> Entries<L> {
+    let terrain = Terrain::new(&assets.fields[index as usize], &assets.heights);
+    let (o, d, limits) = (lanes(rays.origin), lanes(rays.direction), lane(limit));
+    let (mut t, mut normal) = ([MISS; MOST_LANES], [[0.0; MOST_LANES]; 3]);
+    for k in 0..L::WIDTH {
+        let [o, d] = [&o, &d].map(|v| Vec3::new(v[0][k], v[1][k], v[2][k]));
+        if limits[k] > 0.0
+            && let Some((at, up)) = terrain.meet(o, d, limits[k], any)
+        {
+            t[k] = at;
+            [normal[0][k], normal[1][k], normal[2][k]] = up.to_array();
+        }
+    }
+    Entries { t: L::read(&t), normal: from_lanes(&normal) }
+}
+
+/// 1 where the sun reaches what was met, 0 where something stands between or it is turned away.
+#[inline(always)]
+fn in_sun<L: Wide>(
+    shot: &Shot<'_>,
+    rays: &Rays<L>,
+    hits: &Hits<L>,
+    found: L::Mask,
+    casters: &mut Vec<Candidate>,
+) -> L {
+    let (assets, sun) = (&shot.scene.assets, shot.scene.look.sun);
+    let turned = found & L::zero().lt(hits.normal.dot(splat(sun)));
+    if !L::any(turned) {
+        return L::zero();
+    }
+    // Off the surface by more than the error of the point.
+    let point = rays.direction.mul_add(hits.t, rays.origin);
+    let size = point.x.abs() + point.y.abs() + point.z.abs();
+    let off = size.mul_add(L::splat(2e-6), hits.t.mul_add(L::splat(1e-5), L::splat(1e-4)));
+    let origin = hits.normal.mul_add(off, point);
+    // What is so far away that it has no digits left is taken as lit.
+    let in_reach = origin.x.abs().max(origin.y.abs()).max(origin.z.abs()).lt(L::splat(1e6));
+    let mut open = L::select(turned & in_reach, L::splat(FAR_AWAY), L::splat(OFF));
+    let (middle, around) = bounds(origin, open);
+    list::towards_sun::<L>(assets, shot.spheres, sun, middle, around, casters);
+    let rays = Rays { origin, direction: splat(sun) };
+    for (_, index) in casters.iter() {
+        let (geom, instance) = (&assets.geoms[*index as usize], &shot.instances[*index as usize]);
+        let radius = L::splat(instance.radius);
+        let to_center = splat::<L>(instance.center) - origin;
+        let along = to_center.dot(rays.direction);
+        let beside = to_center - rays.direction * along;
+        let near = beside.dot(beside).le(radius * radius) & (-radius).le(along);
+        let limit = L::select(near, open, L::splat(OFF));
+        if !L::any(L::zero().lt(limit)) {
+            continue;
+        }
+        let local = Frame::new(instance).rays(&rays);
+        let blocked = match geom.kind == Kind::Mesh as u32 {
+            true => mesh::blocked(assets, geom.asset, &local, limit),
+            false => enter(shot.scene, *index, &local, limit, true).t.le(limit),
+        };
+        open = L::select(blocked, L::splat(OFF), open);
+        if !L::any(L::zero().lt(open)) {
+            break;
+        }
+    }
+    let lit = turned & (L::zero().lt(open) | !in_reach);
+    L::select(lit, L::one(), L::zero())
+}
+
+/// Middle and radius of a sphere about the points of the lanes that are not off.
+#[inline(always)]
+fn bounds<L: Wide>(points: V3<L>, open: L) -> (Vec3, f32) {
+    let (points, open) = (lanes(points), lane(open));
+    let (mut low, mut high) = (Vec3::INFINITY, Vec3::NEG_INFINITY);
+    for k in 0..L::WIDTH {
+        if open[k] > 0.0 {
+            let point = Vec3::new(points[0][k], points[1][k], points[2][k]);
+            (low, high) = (low.min(point), high.max(point));
+        }
+    }
+    if low.x > high.x {
+        return (Vec3::ZERO, -MISS);
+    }
+    let middle = 0.5 * (low + high);
+    // What f32 loses far from the origin comes on top.
+    (middle, 0.5 * (high - low).length() + 1e-3 + 1e-6 * middle.length())
+}

@@ -1,0 +1,63 @@
+//! The two tracers give the same images: what one shows, the other shows.
+
+use keiko_camera::{Backend, Channel, Images};
+
+use crate::support::{Random, camera_around, clutter, render, strewn, with_gpu};
+
+const SIZE: [u32; 2] = [76, 60];
+const NUM_ENVS: usize = 4;
+
+#[test]
+fn the_cpu_sees_what_the_device_sees() {
+    with_gpu("tracers::the_cpu_sees_what_the_device_sees", |gpu| {
+        for (seed, hills) in [(11, false), (12, true)] {
+            let mut random = Random(seed);
+            let model = clutter(&mut random, hills);
+            let state = strewn(&model, &mut random, NUM_ENVS);
+            let cameras = [camera_around(&mut random, SIZE), camera_around(&mut random, SIZE)];
+            let [cpu, device] = [Backend::Cpu, Backend::Gpu(gpu.clone())]
+                .map(|backend| render(&backend, &model, &state, &cameras, &Channel::ALL));
+            compare(&cpu, &device);
+        }
+    });
+}
+
+/// Pixels within one of an edge between geoms, in either image, may differ in all that they show: a ray there meets the
+/// one or the other by its last digit. So may shadows within one pixel of their edges.
+fn compare(a: &Images, b: &Images) {
+    let area = (SIZE[0] * SIZE[1]) as usize;
+    let pixels = a.num_views * area;
+    let [ids_a, ids_b] = [a, b].map(|images| images.ids(Channel::Segmentation).expect("asked for"));
+    let differ = (0..pixels).filter(|at| ids_a[*at] != ids_b[*at]).count();
+    let same: Vec<usize> = (0..pixels).filter(|at| ids_a[*at] == ids_b[*at]).collect();
+    assert!(same.iter().filter(|at| ids_a[**at] >= 0).count() > pixels / 2, "the cameras look at something");
+    for channel in [Channel::Link, Channel::Class] {
+        let [a, b] = [a, b].map(|images| images.ids(channel).expect("asked for"));
+        assert!(same.iter().all(|at| a[*at] == b[*at]), "{}", channel.name());
+    }
+    let floats = |channel| [a, b].map(|images| images.floats(channel).expect("asked for"));
+    let off = |channel: Channel, at: usize, most: f32| {
+        let [a, b] = floats(channel);
+        (a[at] - b[at]).abs() > most * (1.0 + a[at].abs())
+    };
+    let count = |wrong: &dyn Fn(usize) -> bool| same.iter().filter(|at| wrong(**at)).count();
+    let depths = count(&|at| off(Channel::Depth, at, 1e-4) || off(Channel::Distance, at, 1e-4));
+    let plane = |at: usize, k: usize| (at / area * 3 + k) * area + at % area;
+    let normals = count(&|at| (0..3).any(|k| off(Channel::Normals, plane(at, k), 2e-3)));
+    let [bytes_a, bytes_b] = [a, b].map(|images| images.rgb().expect("asked for"));
+    let bytes = count(&|at| (0..4).any(|k| bytes_a[4 * at + k].abs_diff(bytes_b[4 * at + k]) > 1));
+    let colors = count(&|at| (0..3).any(|k| off(Channel::RgbFloat, plane(at, k), 2e-3)));
+    println!(
+        "of {pixels} pixels {differ} show another geom; of the others {depths} depths, {normals} normals, {bytes} bytes of \
+         colour, {colors} colours differ"
+    );
+    assert!(differ * 2000 <= pixels, "{differ} of {pixels} pixels show another geom");
+    assert!(depths * 5000 <= pixels, "{depths} of {pixels} depths differ");
+    // Facets and cells that meet under a pixel.
+    assert!(normals * 500 <= pixels, "{normals} of {pixels} normals differ");
+    // Edges of shadows and squares too.
+    assert!(
+        bytes * 500 <= pixels && colors * 500 <= pixels,
+        "{bytes} and {colors} of {pixels} colours differ"
+    );
+}
