@@ -13,7 +13,7 @@ use crate::parquet::{ParquetFile, Rows, Values};
 use crate::recorder::{LOCK_PATH, STATS_PATH};
 use crate::stats::FeatureStats;
 use crate::store::{files_below, is_left_over, read_json, refuse, sha256};
-use crate::{ACTION, ActionChunk, Image, Info, STATE, SUCCESS, Stats, tasks};
+use crate::{ACTION, ActionChunk, Image, Info, STATE, SUCCESS, Stats, origin, tasks};
 
 /// Images kept in memory, as files \[byte\].
 const CACHE: usize = 1 << 30;
@@ -259,6 +259,14 @@ impl Dataset {
             return Err(other_names(path, feature, names, wanted));
         }
         Ok(())
+    }
+
+    /// What its recorders said of themselves, in order; empty where none did.
+    ///
+    /// # Errors
+    /// If that file is there and is no list.
+    pub fn origins(&self) -> Result<Vec<serde_json::Value>> {
+        origin::read(&self.folder)
     }
 
     /// Every file of the dataset with size and hash, sorted by path: for records of what a model was made from.

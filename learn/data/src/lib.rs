@@ -9,6 +9,7 @@
 //! meta/info.json                                features, frames per second, totals
 //! meta/stats.json                               statistics of every feature
 //! meta/tasks.parquet                            task texts and their numbers
+//! meta/keiko_origin.json                        who recorded: keiko's own, where keiko did
 //! meta/episodes/chunk-000/file-000.parquet      a row an episode: where its frames are, its statistics
 //! data/chunk-000/file-000.parquet               a row a frame; images are PNG files in a column
 //! ```
@@ -21,6 +22,7 @@ mod dataset;
 mod episodes;
 mod image;
 mod info;
+mod origin;
 mod parquet;
 mod recorder;
 mod stats;

@@ -12,7 +12,7 @@ use crate::info::{self, Dtype, Feature, Info};
 use crate::parquet::{Blobs, Column, Layout, Values, to_bytes};
 use crate::stats::{ColorCount, FeatureStats, Stats};
 use crate::store::{create_folder, files_below, io, is_left_over, refuse, replace};
-use crate::{ACTION, Episode, IMAGES, Image, STATE, SUCCESS, tasks};
+use crate::{ACTION, Episode, IMAGES, Image, STATE, SUCCESS, origin, tasks};
 
 /// Statistics of the whole dataset.
 pub const STATS_PATH: &str = "meta/stats.json";
@@ -267,6 +267,14 @@ impl Recorder {
     /// Frames that are saved.
     pub fn num_frames(&self) -> usize {
         self.info.total_frames
+    }
+
+    /// Says where the episodes that are saved from now on come from: an entry of `meta/keiko_origin.json`.
+    ///
+    /// # Errors
+    /// If what is there is no list, or the disk refuses.
+    pub fn add_origin(&self, origin: Value) -> Result<()> {
+        origin::add(&self.folder, origin)
     }
 
     /// Saves an episode of a task.

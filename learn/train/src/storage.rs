@@ -176,7 +176,7 @@ pub(crate) fn remove_if_there(path: &Path) -> Result<()> {
 }
 
 /// Lower-case hexadecimal SHA-256.
-pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
+pub fn sha256_hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

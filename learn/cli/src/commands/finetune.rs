@@ -99,11 +99,13 @@ fn begin(args: &FineTune, output: &Output) -> CommandResult<Run> {
     };
     let (policy, base) = start(&origin, &data, args.seed, &device)?;
     let files = hashes(&data)?;
+    let origins = data.origins()?;
     let robot = data.robot();
     let tuner = FineTuner::new(policy, Arc::new(data), spec.clone(), args.seed, device)?;
     let record = DataRecord {
         folder: folder.display().to_string(),
         files,
+        origins,
         held_out_episodes: tuner.split().held_out.clone(),
     };
     let size = args.base.is_none().then(|| args.size.unwrap_or(Preset::Nano).name().to_owned());

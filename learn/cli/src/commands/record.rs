@@ -11,7 +11,8 @@ use keiko_env::{EnvOptions, Field, TaskEnv, VecEnv};
 use keiko_model::error::nearest_name;
 use keiko_model::task::{TaskSpec, resolve_scene};
 use keiko_policy::Policy;
-use keiko_train::find_run;
+use keiko_train::storage::sha256_hex;
+use keiko_train::{RunInfo, find_run};
 use rayon::prelude::*;
 use serde_json::json;
 
@@ -77,6 +78,22 @@ pub fn run(args: &Record, output: &mut Output) -> CommandResult {
         expert.name(),
         studio.renderer
     ));
+    let started = RunInfo::of_this_process(
+        seed,
+        "cpu",
+        Some(studio.renderer.clone()),
+        option_env!("KEIKO_GIT_REVISION"),
+        option_env!("KEIKO_RUSTC_VERSION"),
+    );
+    recorder
+        .add_origin(json!({
+            "first_episode": before,
+            "task": task.name,
+            "scene_sha256": sha256_hex(task.to_toml().as_bytes()),
+            "expert": expert.name(),
+            "started": started,
+        }))
+        .map_err(refused)?;
     let signals = Signals::listen()?;
     // What was typed, what the scene says in words, or what it says of itself.
     let texts: Vec<String> = match (&args.instruction, &task.language) {

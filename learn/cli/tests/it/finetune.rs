@@ -191,6 +191,8 @@ fn recorded_learned_and_tried_where_it_was_recorded() {
     keiko(&few(&data, &out, &trial)).expect(0);
     let metrics = fs::read_to_string(Path::new(&out).join("metrics.jsonl")).unwrap();
     assert!(metrics.lines().last().unwrap().contains("Eval/success_rate"), "{metrics}");
+    let origins = json(&Path::new(&data).join("meta/keiko_origin.json"));
+    assert_eq!(json(&Path::new(&out).join("policy/provenance.json"))["data"]["origins"], origins);
 
     let eval = |more: &[&str]| {
         let mut args = vec!["--json", "eval", "--policy", &out, "--device", "cpu", "--episodes", "3"];

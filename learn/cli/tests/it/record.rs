@@ -70,6 +70,13 @@ fn demonstrations_have_images_joints_actions_and_words() {
     // Going on takes the same features, and nothing else.
     keiko(&record(&out, "5", &[])).expect(0);
     assert_eq!(episodes(&out), 5);
+    // Each recording says who made it, of which scene.
+    let [first, second] = &dataset.origins().unwrap()[..] else { panic!("two recordings") };
+    assert_eq!((&first["first_episode"], &second["first_episode"]), (&0.into(), &4.into()));
+    assert_eq!((&first["expert"], &first["task"]), (&"script".into(), &"reach-to".into()));
+    assert_eq!(first["started"]["seed"], 1);
+    assert_eq!(first["scene_sha256"].as_str().map(str::len), Some(64));
+    assert_eq!(first["scene_sha256"], second["scene_sha256"]);
     let states: Vec<_> = key(&Dataset::open(Path::new(&out)).unwrap());
     let fifth = Dataset::open(Path::new(&out)).unwrap().frame(45 * 4 + 30).unwrap().state;
     assert!(!states.contains(&fifth), "the fifth is one of the first four again");

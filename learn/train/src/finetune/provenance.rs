@@ -27,12 +27,15 @@ pub struct FileRecord {
 }
 
 /// Demonstrations.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DataRecord {
     /// Their folder, as it was named.
     pub folder: String,
     /// Every file, by path.
     pub files: Vec<FileRecord>,
+    /// What its recorders said of themselves; empty where none did.
+    #[serde(default)]
+    pub origins: Vec<Value>,
     /// Numbers of the episodes that were held out.
     pub held_out_episodes: Vec<usize>,
 }
