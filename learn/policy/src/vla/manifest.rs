@@ -8,6 +8,8 @@ pub const VLM: &str = "model.vlm_with_expert.vlm.model";
 pub const EXPERT: &str = "model.vlm_with_expert.lm_expert";
 /// Weights of the language model's output, which a policy never asks for. Checkpoints carry them all the same.
 pub const LM_HEAD: &str = "model.vlm_with_expert.vlm.lm_head.weight";
+/// The matrix that makes tokens of the language model from what the eye sees.
+pub const CONNECTOR: &str = "model.vlm_with_expert.vlm.model.connector.modality_projection.proj.weight";
 
 /// A tensor of a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,7 +56,7 @@ pub fn tensors(sizes: &Sizes) -> Vec<TensorSpec> {
     list.push(format!("{EXPERT}.norm.weight"), &[expert]);
     list.push(LM_HEAD.into(), &[sizes.vocabulary, width]);
     let folded = sizes.vision_width * sizes.shuffle * sizes.shuffle;
-    list.push(format!("{VLM}.connector.modality_projection.proj.weight"), &[width, folded]);
+    list.push(CONNECTOR.into(), &[width, folded]);
     list.push(format!("{VLM}.text_model.embed_tokens.weight"), &[sizes.vocabulary, width]);
     for layer in 0..sizes.layers {
         list.block(&format!("{VLM}.text_model.layers.{layer}"), sizes, width, width, sizes.hidden);

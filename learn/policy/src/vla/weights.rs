@@ -1,6 +1,6 @@
 //! Tensors by name: read from safetensors of any float type, drawn at random, written back.
 
-use super::manifest::{LM_HEAD, TensorSpec};
+use super::manifest::{CONNECTOR, LM_HEAD, TensorSpec};
 use crate::PolicyError;
 use crate::noise::{Purpose, Stream};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -15,6 +15,15 @@ use std::path::Path;
 const MAX_HEADER: u64 = 100 << 20;
 /// Beginnings of tensors that old checkpoints carry and nobody reads.
 const OLD_BUFFERS: [&str; 3] = ["normalize_inputs.", "normalize_targets.", "unnormalize_outputs."];
+
+/// Ends of the names of the matrices whose products are added to what came into their layer.
+const LAYER_ENDS: [&str; 4] =
+    [".self_attn.o_proj.weight", ".mlp.down_proj.weight", ".self_attn.out_proj.weight", ".mlp.fc2.weight"];
+
+/// End of the name of the eye's positions.
+const POSITIONS: &str = ".position_embedding.weight";
+/// Longest wavelength of the eye's positions over the shortest.
+const WAVELENGTHS: f64 = 10_000.0;
 
 /// The tensors of a model, each as a matrix ([`TensorSpec::matrix`]).
 #[derive(Clone, Debug)]
@@ -179,13 +188,28 @@ impl Weights {
         Ok(weights)
     }
 
-    /// Draws weights: normal with variance one over the number of inputs, norms one, biases zero.
+    /// Draws weights: normal with variance one over the number of inputs, norms one, biases zero. Two kinds are drawn
+    /// smaller. The connector's, because its tokens are multiplied by the root of their width before the language
+    /// model reads them: images then enter it as large as words. What ends a layer, because all layers add to one sum: by
+    /// the root of twice their number (Radford et al. 2019), so that depth does not drown what came in. Positions of
+    /// the eye are sines and cosines of row and column (Beyer et al. 2022, arXiv:2205.01580): where something is can
+    /// then be read off by one product from the first step, instead of being learned place by place.
     pub fn random(specs: &[TensorSpec], seed: u64, device: &Device) -> Self {
         let stream = Stream::new(seed, Purpose::Weights);
         let mut weights = Self { tensors: BTreeMap::new(), specs: Vec::new() };
         for (index, spec) in specs.iter().enumerate() {
-            let [_, inputs] = spec.matrix();
-            let scale = (inputs as f64).powf(-0.5);
+            let [outputs, inputs] = spec.matrix();
+            let ends = |name: &str| LAYER_ENDS.iter().any(|end| name.ends_with(end));
+            let shrink = match spec.name.as_str() {
+                CONNECTOR => outputs as f64,
+                name if ends(name) => 2.0 * layers(specs, name) as f64,
+                _ => 1.0,
+            };
+            let scale = (inputs as f64 * shrink).powf(-0.5);
+            if spec.name.ends_with(POSITIONS) {
+                weights.insert(spec, plane_waves(outputs, inputs), device);
+                continue;
+            }
             let values = (0..spec.num_elements() as u64).map(|element| match spec.shape.len() {
                 1 if spec.name.ends_with(".bias") => 0.0,
                 1 => 1.0,
@@ -305,6 +329,34 @@ impl Weights {
         }
         Ok(weights)
     }
+}
+
+/// Sines and cosines of column and row for each place of a square grid `[places, width]`: a quarter of the width each,
+/// wavelengths spread evenly in their logarithm; zeros where the width does not divide.
+fn plane_waves(places: usize, width: usize) -> Vec<f32> {
+    let (side, quarter) = (places.isqrt(), width / 4);
+    let wave = move |i: usize| WAVELENGTHS.powf(-(i as f64) / (quarter.max(2) - 1) as f64);
+    let row = |place: usize| {
+        let (y, x) = ((place / side) as f64, (place % side) as f64);
+        let waves = [x, y].into_iter().flat_map(|at| {
+            let angle = move |i| at * wave(i);
+            let sines = (0..quarter).map(move |i| angle(i).sin() as f32);
+            sines.chain((0..quarter).map(move |i| angle(i).cos() as f32))
+        });
+        waves.chain(std::iter::repeat_n(0.0, width - 4 * quarter)).collect::<Vec<_>>()
+    };
+    (0..places).flat_map(row).collect()
+}
+
+/// Number of layers of the tower that a tensor of a layer, `<tower>.layers.<index>.<part>`, belongs to.
+fn layers(specs: &[TensorSpec], name: &str) -> usize {
+    let split = |name: &str| -> Option<(String, String)> {
+        let (tower, rest) = name.split_once(".layers.")?;
+        let (_, part) = rest.split_once('.')?;
+        Some((tower.to_owned(), part.to_owned()))
+    };
+    let own = split(name);
+    specs.iter().filter(|spec| own.is_some() && split(&spec.name) == own).count().max(1)
 }
 
 /// The numbers of a tensor.

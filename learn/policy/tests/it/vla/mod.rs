@@ -8,6 +8,7 @@ mod lerobot;
 mod lora;
 mod manifest;
 mod policy;
+mod random;
 mod tokenizer;
 
 use std::path::PathBuf;

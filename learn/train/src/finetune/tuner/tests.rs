@@ -158,10 +158,11 @@ fn gradients_are_differences_of_the_loss() {
                     Tensor::from_data(TensorData::new(moved, [start.len()]), tuner.device.tensors());
                 loss_and_gradient(&tuner).0
             };
-            let width = 1e-2;
+            // The error of a difference is a quarter at half its width; here it is 0.2 % of the norm at most.
+            let width = 2.5e-3;
             let found = (at(width) - at(-width)) / (2.0 * width);
             assert!(
-                (found - expected).abs() <= 1e-2 * norm,
+                (found - expected).abs() <= 5e-3 * norm,
                 "{learn:?}, direction {direction}: {found} by differences, {expected} by the gradient"
             );
         }
