@@ -42,12 +42,12 @@ fn demonstrations_have_images_joints_actions_and_words() {
     dataset.check_robot(Some("arm"), &joints, &joints).unwrap();
     assert!(dataset.check_robot(None, &joints[1..], &joints).is_err());
     for episode in dataset.episodes() {
-        assert_eq!((episode.length, episode.success), (45, None));
+        assert_eq!((episode.length, episode.success), (30, None));
         let text = &episode.tasks[0];
         let names = ["red cube", "red box", "green ball", "green sphere", "blue cylinder", "blue can"];
         assert!(names.iter().any(|name| text.contains(name)), "{text}");
         let (first, last) =
-            (dataset.frame(episode.start).unwrap(), dataset.frame(episode.start + 44).unwrap());
+            (dataset.frame(episode.start).unwrap(), dataset.frame(episode.start + 29).unwrap());
         assert_ne!(first.images[0], last.images[0]);
         assert_ne!(first.images[0], first.images[1]);
         assert!(first.action.iter().all(|action| action.abs() <= 1.0));
@@ -58,7 +58,7 @@ fn demonstrations_have_images_joints_actions_and_words() {
     keiko(&record(&again, "4", &[]));
     let other = Dataset::open(Path::new(&again)).unwrap();
     let key =
-        |dataset: &Dataset| (0..4).map(|e| dataset.frame(45 * e + 30).unwrap().state).collect::<Vec<_>>();
+        |dataset: &Dataset| (0..4).map(|e| dataset.frame(30 * e + 20).unwrap().state).collect::<Vec<_>>();
     let sorted = |mut states: Vec<Vec<f32>>| {
         states.sort_by(|a, b| a.partial_cmp(b).unwrap());
         states
@@ -66,7 +66,7 @@ fn demonstrations_have_images_joints_actions_and_words() {
     assert_eq!(sorted(key(&dataset)), sorted(key(&other)));
 
     let result = keiko(&["--json", "data", "check", &out]).expect(0).result();
-    assert_eq!((&result["frames"], &result["images"]), (&180.into(), &360.into()));
+    assert_eq!((&result["frames"], &result["images"]), (&120.into(), &240.into()));
     // Going on takes the same features, and nothing else.
     keiko(&record(&out, "5", &[])).expect(0);
     assert_eq!(episodes(&out), 5);
@@ -78,7 +78,7 @@ fn demonstrations_have_images_joints_actions_and_words() {
     assert_eq!(first["scene_sha256"].as_str().map(str::len), Some(64));
     assert_eq!(first["scene_sha256"], second["scene_sha256"]);
     let states: Vec<_> = key(&Dataset::open(Path::new(&out)).unwrap());
-    let fifth = Dataset::open(Path::new(&out)).unwrap().frame(45 * 4 + 30).unwrap().state;
+    let fifth = Dataset::open(Path::new(&out)).unwrap().frame(30 * 4 + 20).unwrap().state;
     assert!(!states.contains(&fifth), "the fifth is one of the first four again");
     keiko(&record(&out, "6", &["--camera", "front"])).expect(2).stderr_has(&["observation.images.wrist"]);
     keiko(&record(&out, "6", &["--failures"])).expect(2).stderr_has(&["next.success"]);

@@ -74,7 +74,7 @@ fn things_lie_apart_in_their_ranges_and_at_rest() {
         }
     }
     let still = Field::zeros(env.spec().actions.len(), 200);
-    for _ in 0..40 {
+    for _ in 0..29 {
         env.step(&still);
     }
     for (column, places) in before.iter().enumerate() {
