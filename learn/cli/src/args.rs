@@ -76,9 +76,10 @@ pub struct SceneArgs {
 }
 
 /// Where networks run and cameras are traced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum DeviceArg {
     /// A real GPU if there is one, else the CPU.
+    #[default]
     Auto,
     /// The CPU.
     Cpu,
@@ -125,6 +126,10 @@ pub struct Train {
     /// Iterations; the scene's own number by default.
     #[arg(long, value_name = "N")]
     pub iterations: Option<u32>,
+
+    /// Iterations between videos of the policy, an episode each, in the run folder; none by default.
+    #[arg(long, value_name = "N")]
+    pub video_every: Option<usize>,
 
     /// Executor; the scene's own choice by default. A run goes on with the one it began with.
     #[arg(long, value_enum)]
@@ -270,6 +275,19 @@ pub struct Play {
     /// Where cameras are traced.
     #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
     pub device: DeviceArg,
+
+    /// Film the episodes, in real time.
+    #[arg(long, value_name = "FILE.mp4", value_parser = mp4_file)]
+    pub video: Option<PathBuf>,
+
+    /// Camera of the video: of the scene or of its robot file, or `overview`, which follows the robot; the scene's first by
+    /// default, else `overview`.
+    #[arg(long, value_name = "NAME", requires = "video")]
+    pub camera: Option<String>,
+
+    /// Size of the video, even numbers; by default the camera's own, times a whole number where it is low.
+    #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = parse_size, requires = "video")]
+    pub size: Option<[u32; 2]>,
 
     /// Executor; that of the run by default.
     #[arg(long, value_enum)]
@@ -527,6 +545,24 @@ pub struct Rollout {
     pub root: Option<PathBuf>,
 }
 
+/// What is done where no policy acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ActionsArg {
+    /// The middle of every action's range.
+    Zero,
+    /// Uniform in every action's range.
+    Random,
+}
+
+/// The name of a video.
+fn mp4_file(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    match path.extension() {
+        Some(extension) if extension.eq_ignore_ascii_case("mp4") => Ok(path),
+        _ => Err("a file that ends in .mp4 is expected".to_owned()),
+    }
+}
+
 /// `keiko render`.
 #[derive(Args, Clone, Debug)]
 pub struct Render {
@@ -534,11 +570,13 @@ pub struct Render {
     #[arg(value_name = "SCENE|ROBOT")]
     pub what: String,
 
-    /// Picture (.png, one file a channel) or arrays (.npz, all channels).
+    /// Picture (.png, one file a channel), arrays (.npz, all channels), or an episode of a scene as a video in real time
+    /// (.mp4).
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
 
-    /// Camera of the scene or of its robot file, or `overview`; the scene's first by default, else `overview`.
+    /// Camera of the scene or of its robot file, or `overview`; the scene's first by default, else `overview`. In a video an
+    /// overview follows the robot.
     #[arg(long, value_name = "NAME")]
     pub camera: Option<String>,
 
@@ -546,9 +584,21 @@ pub struct Render {
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = parse_channel)]
     pub channels: Vec<Channel>,
 
-    /// Size of the image; the camera's own by default.
+    /// Size of the image; the camera's own by default. Videos have even numbers; a camera's own low size is multiplied.
     #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = parse_size)]
     pub size: Option<[u32; 2]>,
+
+    /// What is done in a video; zero by default.
+    #[arg(long, value_enum, conflicts_with = "policy")]
+    pub actions: Option<ActionsArg>,
+
+    /// A trained policy acts in a video: run folder, name of a task (its newest run), or `last`.
+    #[arg(long, value_name = "RUN")]
+    pub policy: Option<String>,
+
+    /// Folder for run folders, where `--policy` is looked up.
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub runs: PathBuf,
 
     /// Environment of the scene that is seen, at the start of its first episode.
     #[arg(long, value_name = "K", default_value_t = 0)]

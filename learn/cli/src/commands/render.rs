@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
-use keiko_camera::{Camera, Channel, Images, Tracer, TracerOptions, overview, standing};
+use keiko_camera::{Camera, Channel, Images, Tracer, TracerOptions, standing};
 use keiko_env::{EnvOptions, TaskEnv};
 use keiko_model::RobotModel;
 use keiko_model::error::nearest_name;
@@ -13,18 +13,14 @@ use keiko_model::task::{TaskSpec, resolve_scene};
 use keiko_world::BatchState;
 use serde_json::json;
 
+use super::render_video;
 use crate::args::Render;
 use crate::engine::with_engine;
 use crate::exit::{Code, CommandResult, OrExit};
 use crate::eyes;
 use crate::numpy::{Column, write_columns};
 use crate::output::Output;
-use crate::pictures;
-
-/// Image of a camera that nobody gave a size \[pixel\].
-const SIZE: [u32; 2] = [640, 480];
-/// Name of the camera that every scene has.
-const OVERVIEW: &str = "overview";
+use crate::{pictures, viewpoint};
 
 /// What is looked at.
 struct Subject {
@@ -39,12 +35,21 @@ struct Subject {
 
 /// Runs the command.
 pub fn run(args: &Render, output: &mut Output) -> CommandResult {
+    if args.out.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("mp4")) {
+        return render_video::run(args, output);
+    }
     let kind = FileKind::of(&args.out).or_exit(Code::Usage)?;
+    if args.actions.is_some() || args.policy.is_some() {
+        let error = anyhow!("--actions and --policy are of videos: --out with a file that ends in .mp4");
+        return Err(error).or_exit(Code::Usage);
+    }
     let subject = match is_robot_file(&args.what) {
         true => robot(args)?,
         false => scene(args)?,
     };
-    let camera = choose_camera(&subject, args).or_exit(Code::Usage)?;
+    let (named, meant) = (args.camera.as_deref(), subject.camera.as_deref());
+    let camera = viewpoint::choose(&subject.model, &subject.qpos, named, meant, args.size);
+    let camera = camera.or_exit(Code::Usage)?;
     let channels = if args.channels.is_empty() { camera.channels.clone() } else { args.channels.clone() };
     let backend = eyes::backend(args.device).or_exit(Code::Machine)?;
     let options = TracerOptions {
@@ -108,13 +113,13 @@ impl FileKind {
         match path.extension().map(|e| e.to_string_lossy().to_lowercase()).as_deref() {
             Some("png") => Ok(Self::Png),
             Some("npz") => Ok(Self::Npz),
-            _ => bail!("--out {}: a file that ends in .png or .npz is expected", path.display()),
+            _ => bail!("--out {}: a file that ends in .png, .npz or .mp4 is expected", path.display()),
         }
     }
 }
 
 /// Whether a robot file is meant rather than a scene.
-fn is_robot_file(what: &str) -> bool {
+pub fn is_robot_file(what: &str) -> bool {
     let extension = Path::new(what).extension().map(|e| e.to_string_lossy().to_lowercase());
     matches!(extension.as_deref(), Some("xml" | "urdf"))
 }
@@ -143,24 +148,6 @@ fn scene(args: &Render) -> CommandResult<Subject> {
         num_robot_bodies: scene.num_robot_bodies,
         camera: task.cameras.first().map(|camera| camera.name.clone()),
     })
-}
-
-fn choose_camera(subject: &Subject, args: &Render) -> anyhow::Result<Camera> {
-    let cameras = &subject.model.cameras;
-    let wanted = args.camera.as_ref().or(subject.camera.as_ref()).map_or(OVERVIEW, String::as_str);
-    if let Some(camera) = cameras.iter().find(|camera| camera.name == wanted) {
-        return Ok(match args.size {
-            Some(size) => camera.clone().resized(size),
-            None => camera.clone(),
-        });
-    }
-    if wanted == OVERVIEW {
-        return Ok(overview(&subject.model, &subject.qpos, args.size.unwrap_or(SIZE)));
-    }
-    let names = || cameras.iter().map(|camera| camera.name.as_str()).chain([OVERVIEW]);
-    let hint = nearest_name(wanted, names()).map(|name| format!("; did you mean `{name}`?"));
-    let allowed = names().collect::<Vec<_>>().join(", ");
-    Err(anyhow!("there is no camera `{wanted}`; there are {allowed}{}", hint.unwrap_or_default()))
 }
 
 /// `picture.png`, or `picture.depth.png` where there are several.

@@ -15,9 +15,11 @@ use keiko_train::trainer::{IterationReport, Trainer};
 use keiko_train::{CheckpointStore, RunDir, RunInfo, find_run};
 use serde::{Deserialize, Serialize};
 
+use super::actor::Actor;
+use super::film::{Film, FilmOptions};
 use super::run_files::{
-    CPU_SECONDS, ENV_STEPS, SCORE_FILE, build_env, describe_report, evaluate_task, load_policy, load_task,
-    set_report,
+    CPU_SECONDS, ENV_STEPS, SCORE_FILE, build_env, describe_report, eval_seed, evaluate_task, load_policy,
+    load_task, set_report,
 };
 use crate::args::{DeviceArg, Train};
 use crate::engine::PhysicsArg;
@@ -30,6 +32,9 @@ const KEEP_CHECKPOINTS: usize = 3;
 
 /// Folder of replay files of environments that broke.
 const REPLAY_DIR: &str = "replays";
+
+/// Folder of videos, each named by its iteration.
+const VIDEO_DIR: &str = "videos";
 
 /// What makes one policy better than another: success first, then return.
 #[derive(Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -105,6 +110,7 @@ fn start(args: &Train, output: &Output) -> CommandResult<Run> {
     overrides.push(format!("train.seed={}", args.seed));
     overrides.extend(args.envs.map(|envs| format!("train.num_envs={envs}")));
     overrides.extend(args.iterations.map(|iterations| format!("train.iterations={iterations}")));
+    overrides.extend(args.video_every.map(|every| format!("train.video_every={every}")));
     overrides.extend(args.physics.map(PhysicsArg::as_override));
     let mut task = TaskSpec::load(&file, &overrides)?;
     let device = open_device(args.device, output)?;
@@ -128,6 +134,7 @@ fn resume(path: &Path, args: &Train, output: &Output) -> CommandResult<Run> {
     let mut dir = RunDir::resume(path)?;
     let mut overrides: Vec<String> =
         args.iterations.map(|iterations| format!("train.iterations={iterations}")).into_iter().collect();
+    overrides.extend(args.video_every.map(|every| format!("train.video_every={every}")));
     overrides.extend(args.physics.map(PhysicsArg::as_override));
     let task = load_task(path, &overrides)?;
     let seed = dir.record().start.seed;
@@ -211,6 +218,9 @@ impl Run {
                 reached = self.trainer.reached(&evaluation);
             }
             self.log(&report, &scalars);
+            if self.trainer.wants_video() {
+                self.film()?;
+            }
             let interrupted = signals.received();
             if reached || interrupted.is_some() || self.trainer.wants_checkpoint() {
                 self.save_checkpoint()?;
@@ -249,6 +259,28 @@ impl Run {
             self.best = Some(score);
         }
         Ok(report)
+    }
+
+    /// Films the policy as it is, always in the same episode. A disk that is full costs the video, not the run.
+    fn film(&mut self) -> CommandResult<()> {
+        let policy = self.trainer.policy()?.with_joints(self.joints.clone());
+        let folder = self.dir.path().join(VIDEO_DIR);
+        let path = folder.join(format!("{:06}.mp4", self.trainer.iteration()));
+        let options = EnvOptions { num_envs: 1, seed: eval_seed(self.seed), ..EnvOptions::default() };
+        let device = self.trainer.device().into();
+        let mut env = build_env(&self.task, options, device)?;
+        let mut actor = Actor::policy(policy, &env)?;
+        let filmed = std::fs::create_dir_all(&folder).or_exit(Code::Machine).and_then(|()| {
+            let mut film =
+                Film::create(&path, &self.task, &env, FilmOptions { device, ..FilmOptions::default() })?;
+            film.episode(&mut env, &mut actor)?;
+            film.finish()
+        });
+        self.progress.message(&match filmed {
+            Ok(frames) => format!("wrote {}: {frames} frames", path.display()),
+            Err(failure) => format!("warning: no video {}: {:#}", path.display(), failure.error),
+        });
+        Ok(())
     }
 
     /// Writes the policy, then its score: one that a crash left torn has no score, and is not kept for better.

@@ -14,3 +14,4 @@ mod signals;
 mod smoke;
 mod support;
 mod train_resume;
+mod video;

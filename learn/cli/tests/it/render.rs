@@ -50,7 +50,7 @@ print(json.dumps({k: [str(f[k].dtype), list(f[k].shape), float(f[k].min()), floa
 fn pictures_that_cannot_be_made_are_refused_with_a_reason() {
     let dir = TempDir::new("no-render");
     let out = dir.file("a.png");
-    keiko(&["render", "cartpole", "--out", &dir.file("a.gif")]).expect(2).stderr_has(&[".png or .npz"]);
+    keiko(&["render", "cartpole", "--out", &dir.file("a.gif")]).expect(2).stderr_has(&[".png, .npz or .mp4"]);
     keiko(&["render", "cartpole", "--out", &out, "--camera", "sid"]).expect(2).stderr_has(&[
         "no camera `sid`",
         "overview",
