@@ -1,11 +1,13 @@
 #![doc = include_str!("README.md")]
 
+pub use keiko_camera as camera;
 pub use keiko_data as data;
 pub use keiko_dynamics as dynamics;
 pub use keiko_env as env;
 pub use keiko_model as model;
 pub use keiko_policy as policy;
 pub use keiko_train as train;
+pub use keiko_video as video;
 pub use keiko_world as world;
 
 /// What most programs need.

@@ -111,12 +111,14 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "keiko",
         may_use: &[
+            "keiko-camera",
             "keiko-data",
             "keiko-dynamics",
             "keiko-env",
             "keiko-model",
             "keiko-policy",
             "keiko-train",
+            "keiko-video",
             "keiko-world",
         ],
         must_not_reach: SCREEN_AND_PYTHON,
