@@ -216,21 +216,29 @@ impl Flow {
         Memory { layers, expert, present }
     }
 
-    /// Velocity `[batch, chunk, max_action_dim]` of `x` of the same shape at `time` \[0, 1\], by sample.
+    /// Velocity of `x`, of the same shape, at `time` \[0, 1\].
+    ///
+    /// Several draws of noise and time share a memory: `x` is `[batch, draws * chunk, max_action_dim]`, and `time` has
+    /// `batch * draws` numbers, draws of a sample beside each other. No draw sees another.
     pub fn velocity(&self, memory: &Memory, x: Tensor<3>, time: &[f32]) -> Tensor<3> {
-        let [batch, chunk, _] = x.dims();
+        let [batch, rows, _] = x.dims();
+        let draws = time.len() / batch;
+        let chunk = rows / draws;
         let head_dim = self.sizes.head_dim;
         let tokens = memory.present.first().map_or(0, Vec::len);
         let past = |row: &Vec<bool>| row.iter().filter(|&&there| there).count();
-        let counted = |start: usize| (0..chunk).map(|i| (start + i) as f32).collect::<Vec<_>>();
+        let counted = |start: usize| (0..rows).map(|i| (start + i % chunk) as f32).collect::<Vec<_>>();
         let after: Vec<Vec<f32>> = memory.present.iter().map(|row| counted(past(row))).collect();
         let after = Rotary::new(&after, head_dim, WAVELENGTH, &self.device);
         let alone = Rotary::new(&vec![counted(0); batch], head_dim, WAVELENGTH, &self.device);
-        let causal = Mask::new([batch, chunk, tokens + chunk], &self.device, |sample, query, key| {
-            if key < tokens { memory.present[sample][key] } else { key - tokens <= query }
+        let causal = Mask::new([batch, rows, tokens + rows], &self.device, |sample, query, key| {
+            match key.checked_sub(tokens) {
+                None => memory.present[sample][key],
+                Some(own) => own / chunk == query / chunk && own <= query,
+            }
         });
         let memory_only =
-            Mask::new([batch, chunk, tokens], &self.device, |sample, _, key| memory.present[sample][key]);
+            Mask::new([batch, rows, tokens], &self.device, |sample, _, key| memory.present[sample][key]);
 
         let mut x = self.embed_actions(x, time);
         for (layer, (block, (keys, values))) in self.expert.iter().zip(&memory.expert).enumerate() {
@@ -251,12 +259,14 @@ impl Flow {
 
     /// Actions and time as tokens of the expert.
     fn embed_actions(&self, x: Tensor<3>, time: &[f32]) -> Tensor<3> {
-        let [batch, chunk, _] = x.dims();
+        let [batch, rows, _] = x.dims();
         let width = self.sizes.expert_width;
+        let (draws, chunk) = (time.len() / batch, rows * batch / time.len());
         let table: Vec<f32> = time.iter().flat_map(|&t| self.time_embedding(f64::from(t))).collect();
-        let time = Tensor::<3>::from_data(TensorData::new(table, [batch, 1, width]), &self.device);
+        let time = Tensor::<4>::from_data(TensorData::new(table, [batch, draws, 1, width]), &self.device);
+        let time = time.expand([batch, draws, chunk, width]).reshape([batch, rows, width]);
         let actions = self.action_in_proj.forward(x);
-        let both = Tensor::cat(vec![actions, time.expand([batch, chunk, width])], 2);
+        let both = Tensor::cat(vec![actions, time], 2);
         self.time_out.forward(activation::silu(self.time_in.forward(both)))
     }
 
@@ -300,7 +310,8 @@ impl Flow {
         self.errors_from(&memory, actions, noise, time)
     }
 
-    /// [`Flow::errors`] with a prefix already read: several draws of noise and time cost one reading.
+    /// [`Flow::errors`] with a prefix already read, of several draws of noise `[batch, draws * chunk, max_action_dim]`
+    /// and time `[batch * draws]`: they cost one reading.
     pub fn errors_from(
         &self,
         memory: &Memory,
@@ -308,20 +319,27 @@ impl Flow {
         noise: Tensor<3>,
         time: &[f32],
     ) -> Tensor<3> {
-        let t = TensorData::new(time.to_vec(), [time.len(), 1, 1]);
-        let t = Tensor::<3>::from_data(t, &self.device);
+        let [batch, chunk, dims] = actions.dims();
+        let [_, rows, _] = noise.dims();
+        let draws = rows / chunk;
+        let actions = actions.unsqueeze_dim::<4>(1).expand([batch, draws, chunk, dims]);
+        let actions = actions.reshape([batch, rows, dims]);
+        let t = TensorData::new(time.to_vec(), [batch, draws, 1, 1]);
+        let t = Tensor::<4>::from_data(t, &self.device).expand([batch, draws, chunk, 1]);
+        let t = t.reshape([batch, rows, 1]);
         let x = noise.clone() * t.clone() + actions.clone() * (t.neg() + 1.0);
         (self.velocity(memory, x, time) - (noise - actions)).square()
     }
 
-    /// Mean of [`Flow::errors`] over the real dimensions of actions, without the steps that `padded` marks as
-    /// past the end of their episode: `[1]`.
+    /// Mean of [`Flow::errors`] over draws and the real dimensions of actions, without the steps that `padded`
+    /// (`[batch][chunk]`) marks as past the end of their episode: `[1]`.
     pub fn loss(&self, errors: Tensor<3>, padded: &[Vec<bool>]) -> Tensor<1> {
-        let [batch, chunk, _] = errors.dims();
+        let [batch, rows, _] = errors.dims();
         let dims = self.config.action_dim();
-        let weights: Vec<f32> = padded.iter().flatten().map(|&p| if p { 0.0 } else { 1.0 }).collect();
+        let weights = padded.iter().flat_map(|row| row.iter().cycle().take(rows));
+        let weights: Vec<f32> = weights.map(|&p| if p { 0.0 } else { 1.0 }).collect();
         let count = weights.iter().sum::<f32>().max(1.0) * dims as f32;
-        let weights = Tensor::<3>::from_data(TensorData::new(weights, [batch, chunk, 1]), &self.device);
+        let weights = Tensor::<3>::from_data(TensorData::new(weights, [batch, rows, 1]), &self.device);
         (errors.narrow(2, 0, dims) * weights).sum() / count
     }
 }

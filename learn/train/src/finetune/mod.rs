@@ -6,6 +6,7 @@
 pub mod augment;
 pub mod data;
 pub mod dir;
+mod draws;
 pub mod learned;
 pub mod optimizer;
 pub mod provenance;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::augment::Augment;
 use super::data::{Batch, Change, Demonstrations, Split, frames_of_step};
+use super::draws::Draws;
 use super::learned::Learned;
 use super::optimizer::Optimizer;
 use super::spec::FineTuneSpec;
@@ -165,26 +166,16 @@ impl FineTuner {
         let memory = model.remember(model.embed_prefix(&inputs));
         let actions = self.actions(batch)?;
         let [frames, chunk, dims] = actions.dims();
-        let stream = Stream::new(self.seed, Purpose::Flow);
-        let mut total: Option<Tensor<1>> = None;
-        for draw in 0..self.spec.draws {
-            let sample = |frame: usize| ((first + frame) * self.spec.draws + draw) as u64;
-            let noise = (0..frames).flat_map(|frame| {
-                (0..(chunk * dims) as u64).map(move |n| stream.normal(step, sample(frame), n) as f32)
-            });
-            let noise = TensorData::new(noise.collect::<Vec<_>>(), [frames, chunk, dims]);
-            let noise = Tensor::from_data(noise, self.device.tensors());
-            let time: Vec<f32> =
-                (0..frames).map(|frame| flow_time(stream.uniform(step, sample(frame), u64::MAX))).collect();
-            let errors = model.errors_from(&memory, actions.clone(), noise, &time);
-            let loss = model.loss(errors, &batch.padded);
-            total = Some(match total {
-                Some(total) => total + loss,
-                None => loss,
-            });
-        }
-        let total = total.unwrap_or_else(|| Tensor::zeros([1], self.device.tensors()));
-        Ok(total / self.spec.draws as f64)
+        let draws = Draws::new(self.seed, self.spec.draws, step);
+        let all =
+            || (0..frames).flat_map(|frame| (0..self.spec.draws).map(move |draw| (first + frame, draw)));
+        let noise: Vec<f32> =
+            all().flat_map(|(frame, draw)| draws.noise(frame, draw, chunk * dims)).collect();
+        let noise = TensorData::new(noise, [frames, self.spec.draws * chunk, dims]);
+        let noise = Tensor::from_data(noise, self.device.tensors());
+        let time: Vec<f32> = all().map(|(frame, draw)| draws.time(frame, draw)).collect();
+        let errors = model.errors_from(&memory, actions, noise, &time);
+        Ok(model.loss(errors, &batch.padded))
     }
 
     /// Actions normalised and padded with zeros `[batch, chunk, max_action_dim]`.
@@ -357,11 +348,6 @@ struct Part {
     gradient: Tensor<1>,
     /// Actions that count.
     count: usize,
-}
-
-/// The time of a training sample from a uniform number: Beta(1.5, 1), more often near noise, and never quite zero.
-fn flow_time(uniform: f64) -> f32 {
-    (0.001 + 0.999 * uniform.powf(1.0 / 1.5)) as f32
 }
 
 /// Where the data has the policy's cameras.

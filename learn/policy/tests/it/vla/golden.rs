@@ -161,8 +161,16 @@ fn every_stage_is_lerobots() {
     let actions = model.act_from(&memory, noise.clone(), 10).narrow(2, 0, 4);
     assert_close(actions, judge.values("actions"), "actions");
     // lerobot's losses come from one pass over prefix and actions together, ours from memory.
-    let errors = model.errors(&inputs, judge.actions(), noise, judge.values("time"));
+    let errors = model.errors(&inputs, judge.actions(), noise.clone(), judge.values("time"));
     assert_close(errors, judge.values("losses"), "losses");
+
+    // The same beside a second draw, which it must not see.
+    let [_, chunk, _] = noise.dims();
+    let draws = Tensor::cat(vec![noise.clone(), noise.neg() + 0.5], 1);
+    let times: Vec<f32> = judge.values("time").iter().flat_map(|&time| [time, 1.0 - time]).collect();
+    let errors = model.errors_from(&memory, judge.actions(), draws, &times);
+    assert_eq!(errors.dims()[1], 2 * chunk);
+    assert_close(errors.narrow(1, 0, chunk), judge.values("losses"), "losses beside another draw");
 }
 
 #[test]

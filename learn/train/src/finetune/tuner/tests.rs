@@ -123,17 +123,6 @@ fn loss_and_gradient(tuner: &FineTuner) -> (f64, Vec<f32>) {
 }
 
 #[test]
-fn times_are_distributed_as_published() {
-    // Mean of Beta(1.5, 1) is 0.6, its square's 3/7.
-    let n = 10_000;
-    let times: Vec<f64> = (0..n).map(|i| f64::from(flow_time((i as f64 + 0.5) / n as f64))).collect();
-    let mean = times.iter().sum::<f64>() / n as f64;
-    assert!((mean - (0.001 + 0.999 * 0.6)).abs() < 1e-4, "{mean}");
-    let square = times.iter().map(|t| ((t - 0.001) / 0.999).powi(2)).sum::<f64>() / n as f64;
-    assert!((square - 3.0 / 7.0).abs() < 1e-4, "{square}");
-}
-
-#[test]
 fn gradients_are_differences_of_the_loss() {
     for learn in [Learn::Full, Learn::Expert, Learn::Lora] {
         let mut tuner = tuner(FineTuneSpec { draws: 2, ..spec(learn) }, 6);
