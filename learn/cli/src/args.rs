@@ -552,6 +552,8 @@ pub enum ActionsArg {
     Zero,
     /// Uniform in every action's range.
     Random,
+    /// What the scripted expert of the task does, who also records.
+    Expert,
 }
 
 /// The name of a video.

@@ -13,15 +13,25 @@ use crate::bind::{Binder, ScalarJoint};
 
 /// One action: `ctrl = bias + factor · clamp(value)`, where `value` is `centre + scale · action`, or for changes
 /// of a position `target + scale · action`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Drive {
     actuator: usize,
-    joint: Option<ScalarJoint>,
+    driven: Option<Driven>,
     centre: f64,
     scale: f64,
     range: Option<[f64; 2]>,
     bias: f64,
     factor: f64,
+}
+
+/// The position that an actuator acts on: that of a scalar joint, or a fixed tendon's length.
+#[derive(Clone, Debug)]
+struct Driven {
+    /// Rows of qpos, and how much each counts.
+    terms: Vec<(usize, f64)>,
+    /// In the default pose \[rad or m\].
+    default: f64,
+    range: Option<[f64; 2]>,
 }
 
 /// The action of a task with its names resolved.
@@ -55,8 +65,14 @@ impl ActionMap {
             let chain = chain_joints(binder.scene);
             chosen.retain(|index| joint_of(binder, *index).is_some_and(|joint| chain.contains(&joint.joint)));
         }
-        if spec.kind != ActionKind::Ctrl {
-            chosen.retain(|index| joint_of(binder, *index).is_some());
+        match spec.kind {
+            ActionKind::Ctrl => {}
+            ActionKind::Position | ActionKind::PositionDelta => {
+                chosen.retain(|index| driven_by(binder, *index).is_some());
+            }
+            ActionKind::Effort | ActionKind::Velocity => {
+                chosen.retain(|index| joint_of(binder, *index).is_some());
+            }
         }
         if chosen.is_empty() {
             return Err(binder.error(ErrorKind::Structure, "action", "the action drives no actuator of this robot").allowed(
@@ -86,16 +102,18 @@ impl ActionMap {
         &self.names
     }
 
-    /// Position of each driven joint in the default pose; 0 where there is none.
+    /// What each action drives in the default pose \[rad or m\]; 0 where there is no position.
     pub fn defaults(&self) -> Vec<f64> {
-        self.drives.iter().map(|drive| drive.joint.map_or(0.0, |joint| f64::from(joint.default))).collect()
+        self.drives.iter().map(|drive| drive.driven.as_ref().map_or(0.0, |driven| driven.default)).collect()
     }
 
     /// Sets the targets of an environment of a block to where its joints are.
     pub fn reset_targets<L: Lanes>(&self, block: &mut Block<'_, L>, env: usize) {
         for (row, drive) in self.drives.iter().enumerate() {
-            let q = drive.joint.map_or(0.0, |joint| block.get(self.qpos + joint.q, env).into());
-            block.set(self.target + row, env, q);
+            let terms = drive.driven.iter().flat_map(|driven| &driven.terms);
+            let at: f64 =
+                terms.map(|(q, part)| part * Into::<f64>::into(block.get(self.qpos + q, env))).sum();
+            block.set(self.target + row, env, at);
         }
     }
 
@@ -140,6 +158,21 @@ fn joint_of(binder: &Binder<'_>, actuator: usize) -> Option<ScalarJoint> {
     }
 }
 
+/// The position that an actuator acts on.
+fn driven_by(binder: &Binder<'_>, actuator: usize) -> Option<Driven> {
+    if let Some(joint) = joint_of(binder, actuator) {
+        let range = joint.range.map(|range| range.map(f64::from));
+        return Some(Driven { terms: vec![(joint.q, 1.0)], default: f64::from(joint.default), range });
+    }
+    let model = &binder.scene.model;
+    let Transmission::Tendon { tendon } = model.actuators[actuator].transmission else { return None };
+    let tendon = &model.tendons[tendon];
+    let terms: Vec<(usize, f64)> =
+        tendon.terms.iter().map(|(joint, part)| (model.joints[*joint].qpos_index, *part)).collect();
+    let default = terms.iter().map(|(q, part)| part * binder.scene.default_qpos[*q]).sum();
+    Some(Driven { terms, default, range: tendon.range })
+}
+
 /// Joints between the world and the end effector.
 pub(crate) fn chain_joints(scene: &Scene) -> Vec<usize> {
     let mut joints = Vec::new();
@@ -155,7 +188,7 @@ pub(crate) fn chain_joints(scene: &Scene) -> Vec<usize> {
 fn drive(binder: &Binder<'_>, index: usize) -> Result<Drive> {
     let spec = &binder.spec.action;
     let actuator = &binder.scene.model.actuators[index];
-    let joint = joint_of(binder, index);
+    let driven = driven_by(binder, index);
     let refuse = |needs: &str| -> Error {
         let message = format!("the actuator `{}` is not {needs}", actuator.name);
         binder.error(ErrorKind::Value, "action.kind", &message).allowed(
@@ -176,7 +209,8 @@ fn drive(binder: &Binder<'_>, index: usize) -> Result<Drive> {
         }
         ActionKind::Velocity => return Err(refuse("a velocity servo")),
     };
-    let range = value_range(spec.kind, actuator, joint, bias, factor);
+    let range =
+        value_range(spec.kind, actuator, driven.as_ref().and_then(|driven| driven.range), bias, factor);
     let half = range.map(|[low, high]| 0.5 * (high - low));
     let scale = match (spec.scale, spec.kind) {
         (Some(scale), _) => scale,
@@ -195,10 +229,10 @@ fn drive(binder: &Binder<'_>, index: usize) -> Result<Drive> {
     };
     let centre = match (spec.kind, spec.offset) {
         (ActionKind::Ctrl, _) => range.map_or(0.0, |[low, high]| 0.5 * (low + high)),
-        (ActionKind::Position, ActionOffset::Default) => joint.map_or(0.0, |joint| f64::from(joint.default)),
+        (ActionKind::Position, ActionOffset::Default) => driven.as_ref().map_or(0.0, |driven| driven.default),
         _ => 0.0,
     };
-    Ok(Drive { actuator: index, joint, centre, scale, range, bias, factor })
+    Ok(Drive { actuator: index, driven, centre, scale, range, bias, factor })
 }
 
 /// Control at which a servo gives no force at a value: `bias + factor · value`. `order` 1 is position, 2 velocity.
@@ -206,11 +240,11 @@ fn servo(actuator: &Actuator, order: usize) -> (f64, f64) {
     (-actuator.bias[0] / actuator.gain, -actuator.bias[order] * actuator.gear[0] / actuator.gain)
 }
 
-/// Range of what the action stands for: the control's range, and for positions the joint's.
+/// Range of what the action stands for: the control's range, and for positions that of what is driven.
 fn value_range(
     kind: ActionKind,
     actuator: &Actuator,
-    joint: Option<ScalarJoint>,
+    driven: Option<[f64; 2]>,
     bias: f64,
     factor: f64,
 ) -> Option<[f64; 2]> {
@@ -219,9 +253,8 @@ fn value_range(
         [a.min(b), a.max(b)]
     });
     let positional = matches!(kind, ActionKind::Position | ActionKind::PositionDelta);
-    let of_joint =
-        joint.and_then(|joint| joint.range).filter(|_| positional).map(|range| range.map(f64::from));
-    match (of_ctrl, of_joint) {
+    let of_driven = driven.filter(|_| positional);
+    match (of_ctrl, of_driven) {
         (Some([a, b]), Some([c, d])) if a.max(c) <= b.min(d) => Some([a.max(c), b.min(d)]),
         (Some(range), _) => Some(range),
         (None, range) => range,

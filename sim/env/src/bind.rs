@@ -1,6 +1,6 @@
 //! From the names of a task to indices of its model, once, when the environment is built.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::Range;
 
 use keiko_dynamics::plan::{Plan, TaskRows};
@@ -9,6 +9,8 @@ use keiko_model::error::ErrorKind;
 use keiko_model::robot::{Joint, JointKind, Transmission};
 use keiko_model::task::{Command, TaskSpec, matches_pattern};
 use keiko_model::{Error, Result};
+
+use crate::language::{BoundLanguage, Meant};
 
 /// A joint with one position.
 #[derive(Clone, Copy, Debug)]
@@ -130,6 +132,8 @@ pub(crate) struct Binder<'a> {
     pub remembered: RefCell<Vec<(usize, usize)>>,
     /// Bodies whose time in the air is counted.
     pub air_times: RefCell<Vec<AirTime>>,
+    /// The task's words, bound before its terms.
+    pub language: OnceCell<BoundLanguage>,
 }
 
 impl<'a> Binder<'a> {
@@ -142,6 +146,7 @@ impl<'a> Binder<'a> {
             taken: Cell::default(),
             remembered: RefCell::default(),
             air_times: RefCell::default(),
+            language: OnceCell::new(),
         }
     }
 
@@ -383,6 +388,22 @@ impl Binder<'_> {
                 .allowed("allowed: a command of kind point_in_box, point_in_shell, reachable_point or named_object")),
             _ => Ok(index),
         }
+    }
+
+    /// The thing that the instruction names.
+    pub fn named_object(&self, path: &str) -> Result<Meant> {
+        self.language.get().map(BoundLanguage::meant_object).ok_or_else(|| {
+            let message = "no instruction names a thing: the scene has no table `[language]`";
+            self.error(ErrorKind::Structure, path, message)
+        })
+    }
+
+    /// The target that the instruction names.
+    pub fn named_target(&self, path: &str) -> Result<Meant> {
+        self.language.get().and_then(BoundLanguage::meant_target).ok_or_else(|| {
+            let message = "no instruction names a target: the scene has no `[[language.targets]]`";
+            self.error(ErrorKind::Structure, path, message)
+        })
     }
 
     /// Each actuator on a scalar joint, the joint and the gear.

@@ -10,6 +10,7 @@ use keiko_model::task::Command;
 use crate::action::chain_joints;
 use crate::bind::{Binder, ScalarJoint};
 use crate::draw::{Draw, Purpose, Who};
+use crate::language::Named;
 
 /// Draws of joint angles before the default pose's point is taken.
 const MAX_TRIES: usize = 64;
@@ -27,6 +28,7 @@ enum SourceOf {
     Shell { center: DVec3, radius: [f64; 2], min_height: f64 },
     Reachable(Box<Reachable>),
     NamedObject { offset: DVec3 },
+    NamedTarget { offset: DVec3 },
 }
 
 /// Draws points that the end effector can take.
@@ -83,12 +85,19 @@ impl BoundCommand {
                 }
                 SourceOf::NamedObject { offset: DVec3::from(*offset) }
             }
+            Command::NamedTarget { offset } => {
+                if binder.spec.language.as_ref().is_none_or(|language| language.targets.is_empty()) {
+                    let message = "no instruction names a target: the scene has no `[[language.targets]]`";
+                    return Err(binder.error(ErrorKind::Structure, &at("kind"), message));
+                }
+                SourceOf::NamedTarget { offset: DVec3::from(*offset) }
+            }
         };
         Ok(Self { source, period })
     }
 
-    /// A new command; `named` is where the thing stands that the episode's instruction names.
-    pub fn sample(&self, draw: &mut Draw, named: DVec3) -> [f32; 3] {
+    /// A new command; `named` is where the thing and the target stand that the episode's instruction names.
+    pub fn sample(&self, draw: &mut Draw, named: Named) -> [f32; 3] {
         let value = match &self.source {
             SourceOf::Velocity { ranges, standing } => {
                 let stand = draw.unit() < *standing;
@@ -98,7 +107,8 @@ impl BoundCommand {
             SourceOf::Box { low, high } => DVec3::from([0, 1, 2].map(|k| draw.range([low[k], high[k]]))),
             SourceOf::Shell { center, radius, min_height } => in_shell(draw, *center, *radius, *min_height),
             SourceOf::Reachable(reachable) => reachable.sample(draw),
-            SourceOf::NamedObject { offset } => named + *offset,
+            SourceOf::NamedObject { offset } => named.object + *offset,
+            SourceOf::NamedTarget { offset } => named.target + *offset,
         };
         value.as_vec3().to_array()
     }

@@ -2,7 +2,6 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use glam::DVec3;
 use keiko_dynamics::block::{Block, Pass};
 use keiko_dynamics::lane::Lanes;
 use keiko_model::RobotModel;
@@ -14,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::contract::EpisodeEnd;
 use crate::draw::{Draw, Purpose, Who};
 use crate::images::LastPose;
+use crate::language::Named;
 use crate::randomize::PushKind;
 use crate::rules::{Act, BROKE_ACTION, BROKE_OUTPUT, Conclude, Fresh, Judge, Observe, Rules};
 
@@ -346,7 +346,7 @@ impl<L: Lanes> At<'_, '_, L> {
             for (env, step) in self.steps().into_iter().enumerate().take(self.block.len) {
                 if step.is_multiple_of(command.period) {
                     // What names a thing is drawn once, at the start.
-                    self.draw_command(index, env, DVec3::ZERO);
+                    self.draw_command(index, env, Named::default());
                 }
             }
         }
@@ -355,7 +355,7 @@ impl<L: Lanes> At<'_, '_, L> {
         self.slot.watch.lap("observe");
     }
 
-    fn draw_command(&mut self, index: usize, env: usize, named: DVec3) {
+    fn draw_command(&mut self, index: usize, env: usize, named: Named) {
         let mut draw = self.who(env).draw(Purpose::Command, index, self.step(env));
         let value = self.rules.commands[index].sample(&mut draw, named);
         for (k, value) in value.into_iter().enumerate() {
@@ -492,11 +492,13 @@ impl<L: Lanes> At<'_, '_, L> {
         self.slot.push_end[env].fill(0);
         self.slot.push_force[env].fill([0.0; 2]);
         self.slot.wrench[env] = start.parameters.wrench.column(0).collect();
-        let mut named = DVec3::ZERO;
+        let mut named = Named::default();
         if let Some(language) = &rules.language {
             let instruction = language.draw(who);
-            named = language.place(instruction, &start.qpos);
-            self.block.set(language.row, env, f64::from(instruction));
+            named = language.places(instruction, &start.qpos);
+            for (k, number) in language.numbers(instruction).into_iter().enumerate() {
+                self.block.set(language.row + k, env, number);
+            }
         }
         for index in 0..rules.commands.len() {
             self.draw_command(index, env, named);

@@ -4,10 +4,11 @@ use glam::{DQuat, DVec2, DVec3};
 use keiko_model::error::ErrorKind;
 use keiko_model::kinematics::forward_kinematics;
 use keiko_model::robot::{HeightField, JointKind, Shape};
-use keiko_model::task::Randomization;
+use keiko_model::task::{ActionTargets, Randomization};
 use keiko_model::{Pose, Result};
 use keiko_world::{EnvParameters, Field};
 
+use crate::action::chain_joints;
 use crate::bind::{Binder, ScalarJoint, dof_rows, qpos_rows, quaternion_row};
 use crate::draw::{Draw, MAX_STREAMS, Purpose, Who};
 
@@ -358,10 +359,14 @@ fn bind_term(binder: &Binder<'_>, term: &Randomization, path: &str) -> Result<Bo
             }
             Bound::Delay { steps: *steps }
         }
-        Randomization::JointPosition { joints, offset } => Bound::JointPosition {
-            joints: binder.joints(joints, &at("joints"))?,
-            offset: binder.ordered(*offset, &at("offset"))?,
-        },
+        Randomization::JointPosition { joints, targets, offset } => {
+            let mut joints = binder.joints(joints, &at("joints"))?;
+            if *targets == ActionTargets::Chain {
+                let chain = chain_joints(binder.scene);
+                joints.retain(|joint| chain.contains(&joint.joint));
+            }
+            Bound::JointPosition { joints, offset: binder.ordered(*offset, &at("offset"))? }
+        }
         Randomization::JointVelocity { joints, offset } => Bound::JointVelocity {
             joints: binder.joints(joints, &at("joints"))?,
             offset: binder.ordered(*offset, &at("offset"))?,

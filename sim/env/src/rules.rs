@@ -167,6 +167,9 @@ impl Rules {
         let sums = binder.take_state(2 * task.reward.len());
         let command = binder.take_state(3 * task.command.len());
         let language = BoundLanguage::bind(&binder)?;
+        if let Some(language) = &language {
+            binder.language.get_or_init(|| language.clone());
+        }
         let actions = ActionMap::bind(&binder)?;
         let per_step = if task.episode.reward_per_second { control_dt } else { 1.0 };
         let mut rewards = Vec::new();

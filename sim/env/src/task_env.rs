@@ -263,6 +263,13 @@ impl TaskEnv {
         Some(numbers.into_iter().map(|number| number as usize).collect())
     }
 
+    /// Bodies of the thing and of the target that the instruction of each environment names; `None` where the task has no
+    /// words.
+    pub fn named_bodies(&self) -> Option<Vec<(usize, Option<usize>)>> {
+        let language = self.running().rules.language.as_ref()?;
+        self.instructions()?.into_iter().map(|number| language.bodies(number as u32)).collect()
+    }
+
     /// Parameters that are drawn for each environment.
     pub fn parameters(&self) -> &EnvParameters {
         self.simulation.world.resource::<EnvParameters>()

@@ -1,6 +1,8 @@
 //! Who acts in one environment that somebody watches.
 
+use keiko_env::expert::Expert;
 use keiko_env::{Field, TaskEnv, VecEnv};
+use keiko_model::task::TaskSpec;
 use keiko_policy::Policy;
 use keiko_train::agent::check_policy;
 
@@ -12,6 +14,8 @@ use crate::exit::{Code, CommandResult, OrExit};
 pub enum Actor {
     /// A policy and the index of the group that it observes.
     Policy(Box<Policy>, usize),
+    /// The scripted expert of the task.
+    Expert(Expert),
     /// Uniform in [-1, 1].
     Random(RandomActions),
     /// The middle of every range.
@@ -27,12 +31,13 @@ impl Actor {
         Ok(Self::Policy(Box::new(policy), group))
     }
 
-    /// Nobody in particular.
-    pub fn of(actions: ActionsArg, seed: u64, env: &TaskEnv) -> Self {
-        match actions {
+    /// Nobody who has learned.
+    pub fn of(actions: ActionsArg, seed: u64, task: &TaskSpec, env: &TaskEnv) -> CommandResult<Self> {
+        Ok(match actions {
             ActionsArg::Zero => Self::Zero,
             ActionsArg::Random => Self::Random(RandomActions::new(seed, env.spec().actions.len(), 1)),
-        }
+            ActionsArg::Expert => Self::Expert(Expert::new(task, env).or_exit(Code::Usage)?),
+        })
     }
 
     /// What is done now.
@@ -41,6 +46,7 @@ impl Actor {
             Self::Policy(policy, group) => {
                 policy.act(env.output().observations[*group].as_slice(), 1, actions.as_mut_slice());
             }
+            Self::Expert(expert) => expert.act(env, actions),
             Self::Random(random) => actions.as_mut_slice().copy_from_slice(random.next().as_slice()),
             Self::Zero => actions.as_mut_slice().fill(0.0),
         }

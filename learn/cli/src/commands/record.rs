@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::anyhow;
 use keiko_camera::Camera;
 use keiko_data::{Demonstration, Image, Recorder, Spec};
-use keiko_env::expert::ReachExpert;
+use keiko_env::expert::Expert as Script;
 use keiko_env::{EnvOptions, Field, TaskEnv, VecEnv};
 use keiko_model::task::{TaskSpec, resolve_scene};
 use keiko_policy::Policy;
@@ -159,15 +159,13 @@ pub fn run(args: &Record, output: &mut Output) -> CommandResult {
 /// Who acts.
 enum Expert {
     Policy { policy: Box<Policy>, group: usize },
-    Script(Box<ReachExpert>),
+    Script(Script),
 }
 
 impl Expert {
     fn choose(args: &Record, task: &TaskSpec, env: &TaskEnv) -> CommandResult<Self> {
         let Some(run) = &args.policy else {
-            return ReachExpert::new(task, env)
-                .map(|script| Self::Script(Box::new(script)))
-                .or_exit(Code::Usage);
+            return Script::new(task, env).map(Self::Script).or_exit(Code::Usage);
         };
         let policy = load_policy(&find_run(&args.runs, run)?)?;
         let spec = env.spec();

@@ -32,7 +32,7 @@ pub fn run(args: &Render, output: &mut Output) -> CommandResult {
     let mut env = build_env(&task, options, args.device)?;
     let mut actor = match &args.policy {
         Some(run) => Actor::policy(load_policy(&find_run(&args.runs, run)?)?, &env)?,
-        None => Actor::of(args.actions.unwrap_or(ActionsArg::Zero), args.seed, &env),
+        None => Actor::of(args.actions.unwrap_or(ActionsArg::Zero), args.seed, &task, &env)?,
     };
     let options = FilmOptions {
         camera: args.camera.as_deref(),

@@ -86,6 +86,32 @@ fn demonstrations_have_images_joints_actions_and_words() {
 }
 
 #[test]
+fn things_are_brought_to_where_the_words_say() {
+    for (scene, states, actions, things, targets) in [
+        ("push-to", 7, 7, ["red", "green", "blue"], ["yellow", "purple", "white"]),
+        ("pick-place", 9, 8, ["red", "green", "blue"], ["yellow", "purple", "white"]),
+        ("sort", 9, 8, ["red", "green", "blue"], ["colour", "shape", "by"]),
+    ] {
+        let dir = TempDir::new(scene);
+        let out = dir.file("demos");
+        let args =
+            ["--json", "record", scene, "--out", &out, "--episodes", "4", "--envs", "2", "--size", "16x16"];
+        let result = keiko(&args).expect(0).result();
+        assert_eq!(result["recorded"], 4, "{scene}");
+        assert_eq!(result["cameras"], serde_json::json!(["front", "wrist"]));
+        let dataset = Dataset::open(Path::new(&out)).unwrap();
+        for episode in dataset.episodes() {
+            let text = &episode.tasks[0];
+            assert!(things.iter().any(|word| text.contains(word)), "{text}");
+            assert!(targets.iter().any(|word| text.contains(word)) || scene == "sort", "{text}");
+            let frame = dataset.frame(episode.start).unwrap();
+            assert_eq!((frame.state.len(), frame.action.len()), (states, actions));
+            assert!(frame.action.iter().all(|action| action.abs() <= 1.0));
+        }
+    }
+}
+
+#[test]
 fn failures_are_kept_with_their_label() {
     let dir = TempDir::new("failures");
     let out = dir.file("demos");

@@ -57,6 +57,19 @@ fn an_episode_is_filmed_in_real_time() {
 }
 
 #[test]
+fn the_expert_that_records_is_filmed_too() {
+    let dir = TempDir::new("expert");
+    let (video, picture) = (dir.file("a.mp4"), dir.file("a.png"));
+    keiko(&["render", "push-to", "--out", &picture, "--size", "64x48"]).expect(0);
+    let last_frame = |actions: &str| {
+        keiko(&["render", "push-to", "--out", &video, "--size", "64x48", "--actions", actions]).expect(0);
+        read(&[&video, &picture]).map(|said| said["off"][1].as_f64().unwrap())
+    };
+    let (Some(still), Some(moved)) = (last_frame("zero"), last_frame("expert")) else { return };
+    assert!(moved > still + 0.5, "the arm did nothing: {moved}, {still}");
+}
+
+#[test]
 fn an_overview_follows_the_robot() {
     let dir = TempDir::new("follow");
     let video = dir.file("a.mp4");
@@ -105,6 +118,7 @@ fn videos_that_cannot_be_made_are_refused() {
     refused(&["cartpole", "--out", &out, "--camera", "sid"], &["did you mean `side`?"]);
     refused(&["cartpole", "--out", &out, "--channels", "rgb,depth"], &["depth", "allowed: rgb"]);
     refused(&["cartpole", "--out", &out, "--actions", "zero", "--policy", "last"], &["cannot be used with"]);
+    refused(&["cartpole", "--out", &out, "--actions", "expert"], &["scripted expert"]);
     let robot = workspace_file("assets/robots/quadruped/quadruped.xml");
     refused(&[&robot, "--out", &out], &["a robot file has no episode"]);
     refused(&["cartpole", "--out", &dir.file("a.png"), "--actions", "zero"], &["--actions", ".mp4"]);

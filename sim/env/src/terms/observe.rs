@@ -12,6 +12,7 @@ use super::{
 };
 use crate::action::ActionMap;
 use crate::bind::{Binder, Body, Frame, dof_rows, qpos_rows, quaternion_row};
+use crate::language::Meant;
 use crate::rules::Clock;
 
 /// An observation term with its names resolved to rows.
@@ -30,6 +31,14 @@ pub(crate) enum Sees {
         point: usize,
         frame: Frame,
         base: Option<Body>,
+    },
+    VectorToObject {
+        object: Meant,
+        frame: Frame,
+    },
+    ObjectToTarget {
+        object: Meant,
+        target: Meant,
     },
     Contact {
         contact_forces: Vec<usize>,
@@ -99,6 +108,14 @@ impl Sees {
                 point: commands + 3 * binder.point_command(command, &at("command"))?,
                 frame: binder.frame(frame.as_deref(), &at("frame"))?,
                 base: base_of(*relative_to),
+            },
+            Observation::VectorToObject { frame } => Self::VectorToObject {
+                object: binder.named_object(&at("term"))?,
+                frame: binder.frame(frame.as_deref(), &at("frame"))?,
+            },
+            Observation::ObjectToTarget => Self::ObjectToTarget {
+                object: binder.named_object(&at("term"))?,
+                target: binder.named_target(&at("term"))?,
             },
             Observation::Sensor { sensor } => {
                 let (start, size) = binder.sensor(sensor, &at("sensor"))?;
@@ -173,6 +190,12 @@ impl Sees {
                         Some(base) => to_body(m, *base, to_target),
                     },
                 );
+            }
+            Self::VectorToObject { object, frame } => {
+                m.set3(out, object.position(m) - frame_position(m, frame));
+            }
+            Self::ObjectToTarget { object, target } => {
+                m.set3(out, target.position(m) - object.position(m));
             }
             Self::Contact { contact_forces } => {
                 for (k, row) in contact_forces.iter().enumerate() {

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::action::ActionMap;
 use crate::bind::{Binder, Body, Frame, ScalarJoint};
+use crate::language::Meant;
 use crate::rules::Clock;
 
 /// A reward term with its names resolved to rows.
@@ -100,6 +101,14 @@ pub(crate) enum Pays {
         frame: Frame,
         scale: f64,
         kernel: Kernel,
+    },
+    ObjectDistance {
+        object: Meant,
+        frame: Frame,
+    },
+    PlaceDistance {
+        object: Meant,
+        target: Meant,
     },
     Success(Option<Succeeds>),
 }
@@ -234,6 +243,14 @@ impl Pays {
                 scale: *scale,
                 kernel: *kernel,
             },
+            Reward::ObjectDistance { frame } => Self::ObjectDistance {
+                object: binder.named_object(&at("term"))?,
+                frame: binder.frame(frame.as_deref(), &at("frame"))?,
+            },
+            Reward::PlaceDistance => Self::PlaceDistance {
+                object: binder.named_object(&at("term"))?,
+                target: binder.named_target(&at("term"))?,
+            },
             Reward::Success => Self::Success(Succeeds::bind(binder, commands, sums)?),
         })
     }
@@ -281,6 +298,10 @@ impl Pays {
             Self::ReachFine { point, frame, scale, kernel } => {
                 reach_fine(distance(m, frame, *point) * m.num(1.0 / scale), *kernel)
             }
+            Self::ObjectDistance { object, frame } => {
+                (object.position(m) - frame_position(m, frame)).length()
+            }
+            Self::PlaceDistance { object, target } => (object.position(m) - target.position(m)).length(),
             Self::Success(None) => m.num(0.0),
             Self::Success(Some(success)) => flag(m, success.holds(m, clock)),
         }

@@ -5,8 +5,9 @@ use keiko_dynamics::machine::Machine;
 use keiko_model::Result;
 use keiko_model::task::Success;
 
-use super::{distance, holds};
+use super::{distance, frame_position, holds, squared_xy};
 use crate::bind::{Binder, Frame};
+use crate::language::Meant;
 use crate::rules::Clock;
 
 /// A success condition with its names resolved to rows.
@@ -15,6 +16,19 @@ pub(crate) enum Succeeds {
     Survived,
     Within { point: usize, frame: Frame, distance: f64 },
     RewardMean { sum: usize, at_least: Option<f64>, at_most: Option<f64> },
+    Placed(Box<Placed>),
+}
+
+/// What [`Success::Placed`] asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed {
+    object: Meant,
+    target: Meant,
+    frame: Frame,
+    distance: f64,
+    height: f64,
+    speed: f64,
+    clear: f64,
 }
 
 impl Succeeds {
@@ -34,6 +48,17 @@ impl Succeeds {
                     binder.spec.source.unknown("success.reward", "reward", reward, rewards.names())
                 })?;
                 Some(Self::RewardMean { sum: sums + 2 * index, at_least: *at_least, at_most: *at_most })
+            }
+            Some(Success::Placed { distance, height, speed, clear, frame }) => {
+                Some(Self::Placed(Box::new(Placed {
+                    object: binder.named_object("success.term")?,
+                    target: binder.named_target("success.term")?,
+                    frame: binder.frame(frame.as_deref(), "success.frame")?,
+                    distance: *distance,
+                    height: *height,
+                    speed: *speed,
+                    clear: *clear,
+                })))
             }
         })
     }
@@ -56,6 +81,21 @@ impl Succeeds {
                 }
                 holds
             }
+            Self::Placed(placed) => placed.holds(m) & !holds(m, clock.terminated),
         }
+    }
+}
+
+impl Placed {
+    /// Whether the thing is at its target, at rest, and let go.
+    #[inline(always)]
+    fn holds<M: Machine>(&self, m: &M) -> <M::Num as Num>::Mask {
+        let object = self.object.position(m);
+        let away = object - self.target.position(m);
+        let beside = squared_xy(away).le(m.num(self.distance * self.distance));
+        let level = away.z.abs().le(m.num(self.height));
+        let at_rest = self.object.velocity(m).length().le(m.num(self.speed));
+        let let_go = m.num(self.clear).le((object - frame_position(m, &self.frame)).length());
+        beside & level & at_rest & let_go
     }
 }

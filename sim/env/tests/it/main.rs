@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod bring;
 mod common;
 mod episodes;
+mod grasp;
 mod gymnasium;
 mod images;
 mod language;

@@ -19,7 +19,19 @@ fn shipped() -> Vec<String> {
 #[test]
 fn the_promised_scenes_are_shipped_and_each_is_named_like_its_folder() {
     let names = shipped();
-    for name in ["ant", "arm-reach", "cartpole", "half-cheetah", "inverted-pendulum", "reach-to", "walk"] {
+    let promised = [
+        "ant",
+        "arm-reach",
+        "cartpole",
+        "half-cheetah",
+        "inverted-pendulum",
+        "pick-place",
+        "push-to",
+        "reach-to",
+        "sort",
+        "walk",
+    ];
+    for name in promised {
         assert!(names.iter().any(|n| n == name), "{name} is not in {names:?}");
     }
     let mut seen = BTreeSet::new();

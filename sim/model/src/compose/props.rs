@@ -1,6 +1,6 @@
-//! Props: bodies with one shape, appended to the model.
+//! Props: bodies with one shape, or a few that make a tray, appended to the model.
 
-use glam::DVec3;
+use glam::{DQuat, DVec3};
 
 use super::{base, unit_rotation};
 use crate::Pose;
@@ -11,8 +11,10 @@ use crate::task::{Prop, PropShape, Source};
 /// Appends a prop; returns its part of qpos.
 pub(super) fn append(model: &mut RobotModel, prop: &Prop, index: usize, source: &Source) -> Result<Vec<f64>> {
     let path = |key: &str| format!("props.{index}.{key}");
+    let (shapes, unit_moments) = shapes(&prop.shape);
+    let geom_name = |at: usize| if at == 0 { prop.name.clone() } else { format!("{}_wall{at}", prop.name) };
     let taken = model.bodies.iter().any(|body| body.name == prop.name)
-        || model.geoms.iter().any(|geom| geom.name == prop.name)
+        || model.geoms.iter().any(|geom| (0..shapes.len()).any(|at| geom.name == geom_name(at)))
         || model.joints.iter().any(|joint| joint.name == prop.name);
     if taken || prop.name.is_empty() {
         let message = format!("the name `{}` is taken by the robot or another prop", prop.name);
@@ -21,12 +23,19 @@ pub(super) fn append(model: &mut RobotModel, prop: &Prop, index: usize, source: 
     let rotation = unit_rotation(prop.rotation)
         .ok_or_else(|| source.error(ErrorKind::Value, &path("rotation"), "the quaternion has no length"))?;
     let pose = Pose::new(DVec3::from(prop.position), rotation);
-    let (shape, unit_moments) = shape(&prop.shape);
-    if matches!(shape, Shape::Box { half_size } if half_size.min_element() <= 0.0) {
-        return Err(source.error(ErrorKind::Value, &path("shape.half_size"), "a half size is not over 0"));
+    if let Some(key) = empty_half_size(&prop.shape) {
+        return Err(source.error(ErrorKind::Value, &path(key), "a half size is not over 0"));
     }
-    if prop.mass.is_some() && matches!(shape, Shape::Plane { .. }) {
-        return Err(source.error(ErrorKind::Value, &path("mass"), "a plane has no mass"));
+    if prop.mass.is_some() {
+        let still = match prop.shape {
+            _ if !prop.contact => Some("a thing that touches nothing has no mass: it would fall"),
+            PropShape::Plane => Some("a plane has no mass"),
+            PropShape::Tray { .. } => Some("a tray has no mass"),
+            _ => None,
+        };
+        if let Some(message) = still {
+            return Err(source.error(ErrorKind::Value, &path("mass"), message));
+        }
     }
 
     let body_idx = model.bodies.len();
@@ -45,7 +54,9 @@ pub(super) fn append(model: &mut RobotModel, prop: &Prop, index: usize, source: 
         gravity_compensation: 0.0,
         mocap: false,
     });
-    model.geoms.push(geom(prop, body_idx, shape));
+    for (at, (shape, place)) in shapes.into_iter().enumerate() {
+        model.geoms.push(geom(prop, geom_name(at), body_idx, shape, Pose::new(place, DQuat::IDENTITY)));
+    }
     if prop.mass.is_none() {
         return Ok(Vec::new());
     }
@@ -59,9 +70,20 @@ pub(super) fn append(model: &mut RobotModel, prop: &Prop, index: usize, source: 
     Ok(qpos)
 }
 
-/// The shape, and its principal moments for 1 kg \[m²\].
-fn shape(shape: &PropShape) -> (Shape, DVec3) {
-    match *shape {
+/// The key of half sizes that are not all over 0.
+fn empty_half_size(shape: &PropShape) -> Option<&'static str> {
+    let sizes: &[f64] = match shape {
+        PropShape::Box { half_size } => half_size,
+        PropShape::Tray { half_size, .. } => half_size,
+        _ => return None,
+    };
+    sizes.iter().any(|half| *half <= 0.0).then_some("shape.half_size")
+}
+
+/// The shapes with their places in the prop's frame \[m\], and the principal moments for 1 kg \[m²\]; of what never moves
+/// zero.
+fn shapes(shape: &PropShape) -> (Vec<(Shape, DVec3)>, DVec3) {
+    let (shape, unit_moments) = match *shape {
         PropShape::Plane => (Shape::Plane { half_size: [0.0; 2] }, DVec3::ZERO),
         PropShape::Box { half_size } => {
             let [x, y, z] = half_size.map(|half| half * half / 3.0);
@@ -75,7 +97,27 @@ fn shape(shape: &PropShape) -> (Shape, DVec3) {
             let across = radius * radius / 4.0 + half_length * half_length / 3.0;
             (Shape::Cylinder { radius, half_length }, DVec3::new(across, across, radius * radius / 2.0))
         }
-    }
+        PropShape::Tray { half_size, height, thickness } => {
+            return (tray(half_size, height, thickness), DVec3::ZERO);
+        }
+    };
+    (vec![(shape, DVec3::ZERO)], unit_moments)
+}
+
+/// Floor and walls of an open box that stands on z = 0.
+fn tray([x, y]: [f64; 2], height: f64, thickness: f64) -> Vec<(Shape, DVec3)> {
+    let half = 0.5 * thickness;
+    let part = |half_size: [f64; 3], place: [f64; 3]| {
+        (Shape::Box { half_size: DVec3::from(half_size) }, DVec3::from(place))
+    };
+    let (along_y, along_x) = ([half, y + thickness, 0.5 * height], [x, half, 0.5 * height]);
+    vec![
+        part([x, y, half], [0.0, 0.0, half]),
+        part(along_y, [x + half, 0.0, 0.5 * height]),
+        part(along_y, [-x - half, 0.0, 0.5 * height]),
+        part(along_x, [0.0, y + half, 0.5 * height]),
+        part(along_x, [0.0, -y - half, 0.5 * height]),
+    ]
 }
 
 /// Moments of a capsule of 1 kg: a cylinder and two half balls of one density.
@@ -89,14 +131,15 @@ fn capsule_moments(radius: f64, half_length: f64) -> DVec3 {
     DVec3::new(across, across, along)
 }
 
-fn geom(prop: &Prop, body: usize, shape: Shape) -> Geom {
+fn geom(prop: &Prop, name: String, body: usize, shape: Shape, pose: Pose) -> Geom {
+    let mask = u32::from(prop.contact);
     Geom {
-        name: prop.name.clone(),
+        name,
         body,
-        pose: Pose::IDENTITY,
+        pose,
         shape,
-        contype: 1,
-        conaffinity: 1,
+        contype: mask,
+        conaffinity: mask,
         condim: 3,
         friction: DVec3::new(prop.friction, 0.005, 0.0001),
         restitution: prop.restitution,

@@ -10,6 +10,7 @@ mod language;
 mod load;
 mod node;
 mod observe;
+mod prop;
 mod randomize;
 mod reward;
 mod scene;
@@ -22,14 +23,15 @@ use serde::{Deserialize, Serialize};
 
 pub use camera::CameraSpec;
 pub use find::{list_scenes, resolve_scene};
-pub use language::{Instruction, Language, NamedObject};
+pub use language::{Instruction, Language, NamedObject, NamedTarget};
 pub use load::Source;
 pub use observe::{Observation, ObservationTerm, QuaternionOrder, RelativeTo};
+pub use prop::{Prop, PropShape};
 pub use randomize::{Randomization, RandomizationTerm};
 pub use reward::{Kernel, Reward, RewardTerm};
 pub use scene::{
     Action, ActionKind, ActionOffset, ActionTargets, ActuatorGroup, Command, Episode, Initial, InitialPose,
-    Physics, PhysicsEngine, PhysicsLaw, Prop, PropShape, RobotSpec, Servo,
+    Physics, PhysicsEngine, PhysicsLaw, RobotSpec, Servo,
 };
 pub use schema::schema;
 pub use table::Table;

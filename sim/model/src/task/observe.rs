@@ -135,6 +135,14 @@ pub enum Observation {
         #[serde(default)]
         relative_to: RelativeTo,
     },
+    /// From a site or body to the thing that the instruction names \[m\], in the world frame; 3 numbers.
+    VectorToObject {
+        /// Site or body; the end effector when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        frame: Option<String>,
+    },
+    /// From the thing that the instruction names to the target that it names \[m\], in the world frame; 3 numbers.
+    ObjectToTarget,
     /// A sensor of the robot file; as many numbers as it gives.
     Sensor {
         /// Its name.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Patterns, all};
+use super::{ActionTargets, Patterns, all};
 
 /// One entry of the randomisation.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -135,6 +135,9 @@ pub enum Randomization {
         /// Which joints.
         #[serde(default = "all")]
         joints: Patterns,
+        /// All of those, or only those between base and end effector: an arm without its gripper.
+        #[serde(default)]
+        targets: ActionTargets,
         /// Smallest and largest offset \[rad or m\].
         offset: [f64; 2],
     },

@@ -205,6 +205,14 @@ pub enum Reward {
         #[serde(default)]
         kernel: Kernel,
     },
+    /// Distance of a site or body to the thing that the instruction names \[m\].
+    ObjectDistance {
+        /// Site or body; the end effector when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        frame: Option<String>,
+    },
+    /// Distance of the thing that the instruction names to the target that it names \[m\].
+    PlaceDistance,
     /// 1 while the success condition holds.
     Success,
     /// 1 in the step that ends by a termination.

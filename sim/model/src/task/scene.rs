@@ -1,11 +1,11 @@
-//! The parts of a scene: robot, props, physics, episode, action, initial pose, commands.
+//! The parts of a scene: robot, physics, episode, action, initial pose, commands.
 
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Patterns, Table, all, one};
+use super::{Patterns, Table, all};
 
 /// Which robot, where, and by what it touches the world.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -43,84 +43,12 @@ pub struct RobotSpec {
     pub end_effector_offset: Option<[f64; 3]>,
 }
 
-fn yes() -> bool {
+pub(super) fn yes() -> bool {
     true
 }
 
-fn upright() -> [f64; 4] {
+pub(super) fn upright() -> [f64; 4] {
     [0.0, 0.0, 0.0, 1.0]
-}
-
-/// A thing in the scene that is not the robot.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Prop {
-    /// Unique name of its body, joint and geom.
-    pub name: String,
-    /// Its shape.
-    pub shape: PropShape,
-    /// Where it stands \[m\].
-    #[serde(default)]
-    pub position: [f64; 3],
-    /// How it is turned, xyzw.
-    #[serde(default = "upright")]
-    pub rotation: [f64; 4],
-    /// Mass \[kg\]; without one it never moves.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("exclusiveMinimum" = 0))]
-    pub mass: Option<f64>,
-    /// Sliding friction \[1\].
-    #[serde(default = "one")]
-    #[schemars(range(min = 0.0))]
-    pub friction: f64,
-    /// Restitution \[1\].
-    #[serde(default)]
-    #[schemars(range(min = 0.0, max = 1.0))]
-    pub restitution: f64,
-    /// Colour, RGBA in [0, 1].
-    #[serde(default = "grey")]
-    pub rgba: [f32; 4],
-}
-
-fn grey() -> [f32; 4] {
-    [0.5, 0.5, 0.5, 1.0]
-}
-
-/// Shape of a [`Prop`].
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum PropShape {
-    /// Infinite floor below z = 0 of its frame; never moves.
-    Plane,
-    /// Box.
-    Box {
-        /// Half sizes \[m\].
-        half_size: [f64; 3],
-    },
-    /// Ball.
-    Sphere {
-        /// Radius \[m\].
-        #[schemars(extend("exclusiveMinimum" = 0))]
-        radius: f64,
-    },
-    /// Segment along z with a radius.
-    Capsule {
-        /// Radius \[m\].
-        #[schemars(extend("exclusiveMinimum" = 0))]
-        radius: f64,
-        /// Half of the segment's length \[m\].
-        #[schemars(extend("exclusiveMinimum" = 0))]
-        half_length: f64,
-    },
-    /// Cylinder along z.
-    Cylinder {
-        /// Radius \[m\].
-        #[schemars(extend("exclusiveMinimum" = 0))]
-        radius: f64,
-        /// Half of its height \[m\].
-        #[schemars(extend("exclusiveMinimum" = 0))]
-        half_length: f64,
-    },
 }
 
 /// What an actuator of an [`ActuatorGroup`] does with its control.
@@ -398,6 +326,12 @@ pub enum Command {
     /// Where the thing that the episode's instruction names stands at the start, in the world.
     NamedObject {
         /// Added to the middle of the thing \[m\], in the world frame.
+        #[serde(default)]
+        offset: [f64; 3],
+    },
+    /// Where the target stands that the episode's instruction names, in the world.
+    NamedTarget {
+        /// Added to its place \[m\], in the world frame.
         #[serde(default)]
         offset: [f64; 3],
     },

@@ -69,6 +69,25 @@ pub enum Success {
         #[schemars(extend("exclusiveMinimum" = 0))]
         distance: f64,
     },
+    /// The thing that the instruction names is at the target that it names, at rest and let go.
+    Placed {
+        /// Largest distance of their middles seen from above \[m\].
+        #[schemars(extend("exclusiveMinimum" = 0))]
+        distance: f64,
+        /// Largest difference of their heights \[m\].
+        #[schemars(extend("exclusiveMinimum" = 0))]
+        height: f64,
+        /// Largest speed of the thing \[m/s\].
+        #[schemars(extend("exclusiveMinimum" = 0))]
+        speed: f64,
+        /// Least distance of a site or body from the thing's middle \[m\].
+        #[serde(default)]
+        #[schemars(range(min = 0.0))]
+        clear: f64,
+        /// Which site or body; the end effector when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        frame: Option<String>,
+    },
     /// It lasted its full time, and a reward term's mean over the episode, before its weight, is within bounds.
     RewardMean {
         /// Name of the reward term.

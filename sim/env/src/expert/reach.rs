@@ -1,24 +1,19 @@
-//! A scripted expert: it brings the end effector to the point that a command names, by inverse kinematics.
-//!
-//! What it does follows from the state and the command alone, not from what it did before: the same picture always has
-//! the same answer, so that imitation has something to learn.
+//! Brings the end effector to the point that a command names.
 
 use glam::{DMat3, DVec3};
+use keiko_model::Result;
 use keiko_model::compose::Scene;
-use keiko_model::error::ErrorKind;
 use keiko_model::kinematics::forward_kinematics;
-use keiko_model::robot::{JointKind, Transmission};
-use keiko_model::task::{ActionKind, Command, TaskSpec};
-use keiko_model::{Error, Result};
+use keiko_model::robot::JointKind;
+use keiko_model::task::TaskSpec;
+use keiko_world::Field;
 
+use super::arm::{GAIN_PER_SECOND, joint_drives};
+use super::{check_actions, is_point, refuse};
 use crate::action::chain_joints;
 use crate::contract::VecEnv;
 use crate::task_env::TaskEnv;
-use keiko_world::Field;
 
-/// Part of the way to the goal that the servos' targets go in a second. With the lag of a servo behind it, of about
-/// 0.1 s, the joints hardly pass the goal.
-const GAIN_PER_SECOND: f64 = 4.0;
 /// Largest action: from afar the arm moves at an even speed, so that most frames of a demonstration say where it goes.
 const SPEED: f64 = 0.5;
 /// Steps of the inverse kinematics.
@@ -34,8 +29,10 @@ const HOMING: f64 = 0.1;
 #[derive(Clone, Debug)]
 pub struct ReachExpert {
     scene: Scene,
-    /// Of each action: its joint, and the change of the target for an action of 1.
-    drives: Vec<(usize, f64)>,
+    /// Of each action that drives a joint: its row and the joint. Others hold still.
+    drives: Vec<(usize, usize)>,
+    /// Change of the target for an action of 1 \[rad or m\].
+    scale: f64,
     /// First row of the command.
     command: usize,
     /// Of each environment: the point, and joint positions that reach it.
@@ -48,52 +45,33 @@ impl ReachExpert {
     /// # Errors
     /// If the task is none that this expert knows how to do, and why.
     pub fn new(task: &TaskSpec, env: &TaskEnv) -> Result<Self> {
-        let refuse = |key: &str, message: &str| -> Error {
-            task.source.error(ErrorKind::Unsupported, key, message).allowed(
-                "the scripted expert brings an end effector to a point: `action.kind = \"position_delta\"` and a \
-                 command that is a point",
-            )
-        };
-        if task.action.kind != ActionKind::PositionDelta {
-            return Err(refuse("action.kind", "the scripted expert does not know this kind of action"));
-        }
-        let is_point = |command: &Command| !matches!(command, Command::Velocity { .. });
+        check_actions(task)?;
         let command = task.command.iter().position(|(_, command)| is_point(command));
-        let command = command.ok_or_else(|| refuse("command", "the task has no point to reach"))?;
+        let command = command.ok_or_else(|| refuse(task, "command", "the task has no point to reach"))?;
         let scene = env.scene().clone();
         let scale = task.action.scale.unwrap_or(1.0);
-        let drives = env
-            .spec()
-            .actions
-            .iter()
-            .map(|name| {
-                let actuator = scene.model.actuators.iter().find(|actuator| actuator.name == *name);
-                match actuator.map(|actuator| &actuator.transmission) {
-                    Some(Transmission::Joint { joint }) => Ok((*joint, scale)),
-                    _ => Err(refuse("action", "an action drives no joint")),
-                }
-            })
-            .collect::<Result<_>>()?;
-        Ok(Self { scene, drives, command: 3 * command, solved: vec![None; env.spec().num_envs] })
+        let drives = joint_drives(env);
+        Ok(Self { scene, drives, scale, command: 3 * command, solved: vec![None; env.spec().num_envs] })
     }
 
     /// Actions `[num_actions, num_envs]` for what the environments are in.
     pub fn act(&mut self, env: &TaskEnv, actions: &mut Field) {
         let (state, commands, dt) = (env.state(), env.commands(), env.spec().control_dt);
+        actions.as_mut_slice().fill(0.0);
         for column in 0..actions.num_envs() {
             let goal = DVec3::from([0, 1, 2].map(|k| f64::from(commands.get(self.command + k, column))));
             if self.solved[column].as_ref().is_none_or(|(point, _)| *point != goal) {
                 self.solved[column] = Some((goal, self.solve(goal)));
             }
             let Some((_, wanted)) = &self.solved[column] else { continue };
-            let pull = |(joint, scale): &(usize, f64)| {
+            let pull = |(_, joint): &(usize, usize)| {
                 let at = self.scene.model.joints[*joint].qpos_index;
-                GAIN_PER_SECOND * dt * (wanted[at] - f64::from(state.qpos.get(at, column))) / scale
+                GAIN_PER_SECOND * dt * (wanted[at] - f64::from(state.qpos.get(at, column))) / self.scale
             };
             // All joints are slowed down alike: they arrive together.
             let longest = self.drives.iter().map(|drive| pull(drive).abs()).fold(SPEED, f64::max);
-            for (row, drive) in self.drives.iter().enumerate() {
-                actions.set(row, column, (pull(drive) * SPEED / longest) as f32);
+            for drive in &self.drives {
+                actions.set(drive.0, column, (pull(drive) * SPEED / longest) as f32);
             }
         }
     }
@@ -102,7 +80,7 @@ impl ReachExpert {
     /// the default pose (Wampler 1986), within the ranges of the joints.
     pub fn solve(&self, goal: DVec3) -> Vec<f64> {
         let model = &self.scene.model;
-        let driven = |joint: &usize| self.drives.iter().any(|(driven, _)| driven == joint);
+        let driven = |joint: &usize| self.drives.iter().any(|(_, driven)| driven == joint);
         let chain: Vec<usize> = chain_joints(&self.scene).into_iter().filter(driven).collect();
         let mut qpos = self.scene.default_qpos.clone();
         for _ in 0..STEPS {
