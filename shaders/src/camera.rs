@@ -38,6 +38,28 @@ pub fn trace_kernel() -> String {
     .concat()
 }
 
+/// Entry `develop`: from what rays saw to what is observed.
+pub fn develop_kernel() -> String {
+    include_str!("camera/develop.wgsl").to_owned()
+}
+
+/// Threads of a workgroup of [`develop_kernel`].
+pub const DEVELOP_THREADS: u32 = 64;
+/// What one number of a pixel can be taken from, in the order of the bindings of [`develop_kernel`].
+pub const SOURCES: [&str; 4] = ["rgb", "depth", "distance", "normals"];
+
+/// What a row of [`develop_kernel`]'s output shows; the numbers are the text's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum What {
+    /// The frames so far, without the oldest, and a new one.
+    GoesOn = 0,
+    /// A new frame alone.
+    Begins = 1,
+    /// The frames so far.
+    Stays = 2,
+}
+
 /// What a [`Geom`] is; the numbers are the text's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -273,6 +295,74 @@ mirrors! {
         pad_0: u32,
         /// Nothing.
         pad_1: u32,
+    }
+
+    /// How a picture becomes an observation.
+    Film {
+        /// Environments whose frames are kept.
+        environments: u32,
+        /// Planes of a frame.
+        planes: u32,
+        /// Of a plane \[pixel\].
+        width: u32,
+        /// Of a plane \[pixel\].
+        height: u32,
+        /// Rays along each side of a pixel.
+        samples: u32,
+        /// Frames.
+        stack: u32,
+        /// Numbers of a row of the output.
+        row: u32,
+        /// Numbers of the row before the frames.
+        start: u32,
+        /// Taken away from each number.
+        offset: f32,
+        /// Most of what is left, either way.
+        clip: f32,
+        /// Times what is left.
+        scale: f32,
+        /// Nothing.
+        pad: f32,
+    }
+
+    /// One number of each pixel.
+    Plane {
+        /// What one byte of red, green and blue weighs.
+        weights: [f32; 3],
+        /// Index into [`SOURCES`].
+        source: u32,
+        /// Planes of a view in the source.
+        planes: u32,
+        /// Which of them.
+        plane: u32,
+        /// Nothing.
+        pad_0: u32,
+        /// Nothing.
+        pad_1: u32,
+    }
+
+    /// A row of the output.
+    Show {
+        /// Whose frames.
+        environment: u32,
+        /// Where its new frame is in the sources.
+        view: u32,
+        /// A [`What`].
+        what: u32,
+        /// Nothing.
+        pad: u32,
+    }
+
+    /// What changes from one dispatch to the next.
+    Moment {
+        /// Rows of the output.
+        rows: u32,
+        /// Place of the oldest frame, which a new one takes.
+        head: u32,
+        /// Whether new frames are kept.
+        keep: u32,
+        /// Nothing.
+        pad: u32,
     }
 }
 

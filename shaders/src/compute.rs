@@ -1,5 +1,7 @@
 //! Compute passes over buffers of structs: what the tracer is made of.
 
+use std::num::NonZeroU64;
+
 use bytemuck::Pod;
 
 use crate::device::now;
@@ -12,8 +14,37 @@ const LEAST: u64 = 256;
 #[derive(Clone, Debug)]
 pub struct Buffer {
     buffer: wgpu::Buffer,
+    /// Byte at which it begins.
+    offset: u64,
     /// Bytes that hold something.
     len: u64,
+    /// Bytes that kernels see.
+    size: u64,
+}
+
+impl Buffer {
+    /// A part of somebody else's buffer, which that somebody keeps where it is until what was submitted with it has run.
+    ///
+    /// # Errors
+    /// [`GpuError::Misfit`] if the part is empty or not in the buffer.
+    pub fn lent(buffer: wgpu::Buffer, offset: u64, bytes: u64) -> Result<Self, GpuError> {
+        let size = bytes.next_multiple_of(4);
+        if bytes == 0 || offset.checked_add(size).is_none_or(|end| end > buffer.size()) {
+            let all = buffer.size();
+            return Err(GpuError::Misfit(format!(
+                "{bytes} bytes from byte {offset} on of a buffer of {all}"
+            )));
+        }
+        Ok(Self { buffer, offset, len: bytes, size })
+    }
+
+    fn binding(&self) -> wgpu::BindingResource<'_> {
+        wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+            buffer: &self.buffer,
+            offset: self.offset,
+            size: NonZeroU64::new(self.size),
+        })
+    }
 }
 
 /// What a kernel's binding holds; its place in the list is its number.
@@ -96,10 +127,7 @@ impl Compute {
             let bind = |(layout, buffers): (&wgpu::BindGroupLayout, &&[&Buffer])| {
                 let entries: Vec<_> = (0..)
                     .zip(buffers.iter())
-                    .map(|(binding, of)| wgpu::BindGroupEntry {
-                        binding,
-                        resource: of.buffer.as_entire_binding(),
-                    })
+                    .map(|(binding, of)| wgpu::BindGroupEntry { binding, resource: of.binding() })
                     .collect();
                 device.create_bind_group(&wgpu::BindGroupDescriptor {
                     label: None,
@@ -129,7 +157,7 @@ impl Gpu {
         let size = bytes.max(LEAST).next_multiple_of(16);
         let descriptor =
             wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
-        Buffer { buffer: self.device.create_buffer(&descriptor), len: bytes }
+        Buffer { buffer: self.device.create_buffer(&descriptor), offset: 0, len: bytes, size }
     }
 
     /// An array with content.
@@ -152,7 +180,7 @@ impl Gpu {
         let bytes: &[u8] = bytemuck::cast_slice(content);
         assert!(bytes.len() as u64 <= buffer.len, "{} bytes into {}", bytes.len(), buffer.len);
         if !bytes.is_empty() {
-            self.queue.write_buffer(&buffer.buffer, 0, bytes);
+            self.queue.write_buffer(&buffer.buffer, buffer.offset, bytes);
         }
     }
 
@@ -190,7 +218,7 @@ impl Gpu {
         let mut at = 0;
         for buffer in buffers {
             let len = buffer.len.next_multiple_of(4);
-            encoder.copy_buffer_to_buffer(&buffer.buffer, 0, &staging, at, len);
+            encoder.copy_buffer_to_buffer(&buffer.buffer, buffer.offset, &staging, at, len);
             at += len;
         }
         self.queue.submit([encoder.finish()]);
@@ -202,6 +230,7 @@ impl Gpu {
         self.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|error| lost(&error))?;
         receiver.try_recv().map_err(|error| lost(&error))?.map_err(|error| lost(&error))?;
         let bytes = staging.get_mapped_range(..).map_err(|error| lost(&error))?;
+        self.count_read(total);
         let mut rest: &[u8] = &bytes;
         Ok(buffers
             .iter()

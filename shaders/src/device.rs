@@ -2,9 +2,12 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use crate::GpuError;
+use crate::adapter::{choose, enumerate, wanted};
 
 /// A device and its queue. Clones share them.
 #[derive(Clone, Debug)]
@@ -15,15 +18,20 @@ pub struct Gpu {
     pub device: wgpu::Device,
     /// Runs them.
     pub queue: wgpu::Queue,
+    /// Bytes that came back to the host.
+    read: Arc<AtomicU64>,
 }
 
 impl Gpu {
-    /// Opens the best adapter with the largest limits that it has.
+    /// Opens the best adapter, or the one that [`wanted`] names, with the largest limits that it has.
     ///
     /// # Errors
-    /// [`GpuError::NoAdapter`]; [`GpuError::Device`] if the driver refuses.
+    /// [`GpuError::NoAdapter`]; [`GpuError::NoSuchAdapter`]; [`GpuError::Device`] if the driver refuses.
     pub fn open() -> Result<Self, GpuError> {
-        let adapter = enumerate().into_iter().next().ok_or(GpuError::NoAdapter)?;
+        let (known, handles): (Vec<_>, Vec<_>) = enumerate().into_iter().unzip();
+        let chosen = choose(&known, wanted().as_deref())?;
+        let chosen = known.iter().zip(handles).find(|(adapter, _)| *adapter == chosen);
+        let (_, adapter) = chosen.ok_or(GpuError::NoAdapter)?;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("keiko"),
             required_limits: adapter.limits(),
@@ -32,29 +40,21 @@ impl Gpu {
         let opened = now(adapter.request_device(&descriptor)).ok_or(GpuError::NoAdapter)?;
         let (device, queue) =
             opened.map_err(|source| GpuError::Device { adapter: adapter.get_info().name, source })?;
-        Ok(Self { adapter, device, queue })
+        Ok(Self::lent(adapter, device, queue))
     }
-}
 
-/// The adapters that the machine's drivers offer, best first.
-pub fn adapters() -> Vec<wgpu::AdapterInfo> {
-    enumerate().iter().map(wgpu::Adapter::get_info).collect()
-}
+    /// A device that somebody else opened and shares: what both submit runs in the order in which it is submitted.
+    pub fn lent(adapter: wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Self {
+        Self { adapter, device, queue, read: Arc::default() }
+    }
 
-fn enumerate() -> Vec<wgpu::Adapter> {
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
-    let mut found = now(instance.enumerate_adapters(wgpu::Backends::PRIMARY)).unwrap_or_default();
-    found.sort_by_key(|adapter| rank(adapter.get_info().device_type));
-    found
-}
+    /// Bytes that this and its clones have copied back to the host so far.
+    pub fn bytes_read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
 
-fn rank(device_type: wgpu::DeviceType) -> u8 {
-    match device_type {
-        wgpu::DeviceType::DiscreteGpu => 0,
-        wgpu::DeviceType::IntegratedGpu => 1,
-        wgpu::DeviceType::VirtualGpu => 2,
-        wgpu::DeviceType::Other => 3,
-        wgpu::DeviceType::Cpu => 4,
+    pub(crate) fn count_read(&self, bytes: u64) {
+        self.read.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 

@@ -183,6 +183,7 @@ impl Kernel {
         self.gpu.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|error| lost(&error))?;
         receiver.try_recv().map_err(|error| lost(&error))?.map_err(|error| lost(&error))?;
         let bytes = to.get_mapped_range(..).map_err(|error| lost(&error))?;
+        self.gpu.count_read(bytes.len() as u64);
         let values = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
         Ok(values.take(self.bindings[at].len).collect())
     }

@@ -4,14 +4,16 @@
 //! structs. Whoever has a device already (the learner makes one) lends it:
 //! [`Gpu`] is three handles that clone for free.
 
+mod adapter;
 pub mod camera;
 mod compute;
 mod device;
 mod kernel;
 mod validate;
 
+pub use adapter::{ADAPTER, Adapter, adapters, choose, wanted};
 pub use compute::{Buffer, Compute, Pass, Slot};
-pub use device::{Gpu, adapters};
+pub use device::Gpu;
 pub use kernel::{Access, Binding, Kernel, Source};
 pub use validate::validate;
 pub use wgpu;
@@ -22,6 +24,17 @@ pub enum GpuError {
     /// No driver offers an adapter.
     #[error("no GPU adapter; software Vulkan is one too (Debian package mesa-vulkan-drivers)")]
     NoAdapter,
+    /// No adapter of that name.
+    #[error(
+        "no adapter is called `{found}` ({ADAPTER}); there are: {known}; a part of a name or a place on the PCI bus names \
+         one, and the Debian package mesa-vulkan-drivers brings one in software"
+    )]
+    NoSuchAdapter {
+        /// What was asked for.
+        found: String,
+        /// What there is.
+        known: String,
+    },
     /// The adapter refuses to open.
     #[error("{adapter} cannot be opened: {source}")]
     Device {

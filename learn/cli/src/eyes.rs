@@ -6,12 +6,13 @@ use keiko_camera::{Backend, Observer, TracerOptions};
 use keiko_env::{Picture, TaskEnv, VecEnv};
 use keiko_gpu::Gpu;
 use keiko_model::compose::Scene;
-use keiko_train::Device;
+use keiko_sight::Sight;
+use keiko_train::{Device, Place};
 
 use crate::args::DeviceArg;
 use crate::exit::{Code, CommandResult, OrExit};
 
-/// Opened once: a second device would compile every kernel again.
+/// Opened once: a second device would compile every kernel again. Where networks run on a GPU it is theirs.
 static GPU: OnceLock<Gpu> = OnceLock::new();
 
 /// Where cameras are traced: where the networks of the same `--device` run.
@@ -19,9 +20,9 @@ static GPU: OnceLock<Gpu> = OnceLock::new();
 /// # Errors
 /// A GPU was asked for, and the machine has none, or its driver refuses.
 pub fn backend(device: DeviceArg) -> anyhow::Result<Backend> {
-    match Device::open(device.into())?.is_gpu() {
-        true => Ok(Backend::Gpu(gpu()?)),
-        false => Ok(Backend::Cpu),
+    match Place::find(device.into())?.adapter {
+        Some(_) => Ok(Backend::Gpu(gpu()?)),
+        None => Ok(Backend::Cpu),
     }
 }
 
@@ -32,6 +33,18 @@ fn gpu() -> anyhow::Result<Gpu> {
     }
     let gpu = Gpu::open()?;
     Ok(GPU.get_or_init(|| gpu).clone())
+}
+
+/// Opens the device that networks run on; cameras are traced on it from then on, if it is a GPU.
+///
+/// # Errors
+/// A GPU was asked for, and the machine has none, or its driver refuses.
+pub fn device(choice: DeviceArg) -> anyhow::Result<Device> {
+    let device = Device::open(choice.into())?;
+    if let Some(gpu) = device.gpu() {
+        GPU.get_or_init(|| gpu.clone());
+    }
+    Ok(device)
 }
 
 /// How a scene is traced: segmentation tells its robot from its things.
@@ -46,6 +59,23 @@ pub fn open(env: &mut TaskEnv, device: DeviceArg) -> CommandResult<()> {
     }
     let backend = backend(device).or_exit(Code::Machine)?;
     see_with(env, &backend).or_exit(Code::Machine)
+}
+
+/// The same for networks on a device: where that is a GPU, images stay there, and what is given back shows them.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_for(env: &mut TaskEnv, device: &Device) -> CommandResult<Option<Sight>> {
+    let options = options(env.scene());
+    let Some(sight) = Sight::new(device, env, &options).or_exit(Code::Machine)? else {
+        open(env, device.into())?;
+        return Ok(None);
+    };
+    env.see_through(Box::new(sight.clone()));
+    match env.failure() {
+        Some(failure) => Err(anyhow::anyhow!("{failure}")).or_exit(Code::Machine),
+        None => Ok(Some(sight)),
+    }
 }
 
 /// The same with what was opened before.

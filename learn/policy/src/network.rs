@@ -66,6 +66,11 @@ impl Net {
         Self { encoders, num_numbers: shape.num_numbers(), mlp: Mlp::new(&shape.mlp, start, cut) }
     }
 
+    /// With parameters `flat` `[num_parameters]` and no gradients.
+    pub fn constants(shape: &NetShape, flat: &Tensor<1>) -> Self {
+        Self::new(shape, 0, &|start, rows, columns| cut(flat, start, rows, columns))
+    }
+
     /// `[batch, num_inputs]` to `[batch, num_outputs]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         if self.encoders.is_empty() {

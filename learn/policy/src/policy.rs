@@ -197,11 +197,30 @@ impl Policy {
             Head::TanhGaussian => {
                 let mut outputs = vec![0.0; 2 * actions.len()];
                 self.actor.forward(input, num_envs, &mut outputs);
-                for (action, &mean) in actions.iter_mut().zip(&outputs) {
-                    *action = fast_tanh(mean);
-                }
+                self.choose(&outputs, actions);
             }
         }
+    }
+
+    /// The most likely actions `[num_actions, num_envs]` of the network's outputs `[num_outputs, num_envs]`, for whoever
+    /// computes those elsewhere.
+    pub fn choose(&self, outputs: &[f32], actions: &mut [f32]) {
+        for (action, &mean) in actions.iter_mut().zip(outputs) {
+            *action = match self.config.head {
+                Head::Gaussian => mean,
+                Head::TanhGaussian => fast_tanh(mean),
+            };
+        }
+    }
+
+    /// What its network looks like.
+    pub fn shape(&self) -> &NetShape {
+        self.actor.shape()
+    }
+
+    /// The parameters of its network in flat order.
+    pub fn parameters(&self) -> &[f32] {
+        self.actor.parameters()
     }
 
     /// The files of the policy, by name.

@@ -3,6 +3,7 @@
 use crate::TrainError;
 use crate::device::Device;
 use crate::noise::{Purpose, Stream};
+use crate::observed::Observed;
 use burn::tensor::{Tensor, TensorData};
 use keiko_env::{EnvSpec, GroupSpec, ImageShape};
 use keiko_model::train_spec::{self, Dialect, InvalidTrainSpec, TrainSpec};
@@ -13,6 +14,7 @@ use keiko_policy::{
     Activation, ActorCritic, Convolution, EncoderShape, Head, HostNet, Net, NetShape, NetworkShape,
     RunningNormalizer,
 };
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Gain of hidden layers.
 const HIDDEN_GAIN: f64 = std::f64::consts::SQRT_2;
@@ -197,41 +199,64 @@ impl Forward {
         Self::Host { actor, critic: net(&shape.critic, &flat[shape.critic_range()]) }
     }
 
-    /// The actor's outputs `[outputs, num_envs]` for normalised observations `[size, num_envs]`.
-    pub fn actor(&self, observations: &[f32], num_envs: usize) -> Vec<f32> {
+    /// The actor's outputs `[outputs, num_envs]` for normalised observations.
+    pub fn actor(&self, observed: &Observed, num_envs: usize) -> Vec<f32> {
         match self {
-            Self::Host { actor, .. } => host(actor, observations, num_envs),
-            Self::Tensors { network, device } => tensors(network.actor(), device, observations, num_envs),
+            Self::Host { actor, .. } => host(actor, observed, num_envs),
+            Self::Tensors { network, device } => tensors(network.actor(), device, observed, num_envs),
         }
     }
 
-    /// Values `[num_envs]` for normalised observations `[size, num_envs]`.
-    pub fn critic(&self, observations: &[f32], num_envs: usize) -> Vec<f32> {
+    /// Values `[num_envs]` for normalised observations.
+    pub fn critic(&self, observed: &Observed, num_envs: usize) -> Vec<f32> {
         match self {
-            Self::Host { critic, .. } => host(critic, observations, num_envs),
-            Self::Tensors { network, device } => tensors(network.critic(), device, observations, num_envs),
+            Self::Host { critic, .. } => host(critic, observed, num_envs),
+            Self::Tensors { network, device } => tensors(network.critic(), device, observed, num_envs),
         }
     }
 }
 
-fn host(net: &HostNet, observations: &[f32], num_envs: usize) -> Vec<f32> {
+fn host(net: &HostNet, observed: &Observed, num_envs: usize) -> Vec<f32> {
     let mut outputs = vec![0.0; net.shape().num_outputs() * num_envs];
-    net.forward(observations, num_envs, &mut outputs);
+    match observed {
+        Observed::Host(columns) => net.forward(columns, num_envs, &mut outputs),
+        Observed::Device(_) => net.forward(&observed.clone().into_host(), num_envs, &mut outputs),
+    }
     outputs
 }
 
-fn tensors(net: &Net, device: &burn::tensor::Device, observations: &[f32], num_envs: usize) -> Vec<f32> {
+/// The outputs `[outputs, num_envs]` of a network of tensors.
+pub(crate) fn tensors(
+    net: &Net,
+    device: &burn::tensor::Device,
+    observed: &Observed,
+    num_envs: usize,
+) -> Vec<f32> {
     if num_envs == 0 {
         return Vec::new();
     }
-    let data = TensorData::new(observations.to_vec(), [observations.len() / num_envs, num_envs]);
-    let outputs = net.forward(Tensor::<2>::from_data(data, device).transpose());
-    read(outputs.transpose())
+    let rows = match observed {
+        Observed::Host(columns) => {
+            let data = TensorData::new(columns.clone(), [columns.len() / num_envs, num_envs]);
+            Tensor::<2>::from_data(data, device).transpose()
+        }
+        Observed::Device(rows) => rows.clone(),
+    };
+    read(net.forward(rows).transpose())
 }
 
-/// The numbers of a tensor.
+/// Numbers that [`read`] has copied.
+static NUMBERS_READ: AtomicU64 = AtomicU64::new(0);
+
+/// The numbers of a tensor; all that learning copies from its device comes through here.
 pub fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    NUMBERS_READ.fetch_add(tensor.shape().num_elements() as u64, Ordering::Relaxed);
     tensor.into_data().convert::<f32>().try_into_vec().expect("data just converted to f32 is f32")
+}
+
+/// How many numbers of tensors this process has read so far.
+pub fn numbers_read() -> u64 {
+    NUMBERS_READ.load(Ordering::Relaxed)
 }
 
 /// The policy as it can be saved: actor parameters, statistics and names.

@@ -1,10 +1,13 @@
 //! How well a policy does: deterministic actions, a fixed number of episodes from each environment.
 
 use crate::TrainError;
-use crate::agent::check_policy;
+use crate::agent::{self, check_policy, views};
+use crate::device::Device;
+use crate::observed::{DeviceImages, Shower};
 use crate::trainer::check_trust;
+use burn::tensor::{Tensor, TensorData};
 use keiko_env::{EpisodeEnd, Field, VecEnv};
-use keiko_policy::Policy;
+use keiko_policy::{Net, Policy};
 use serde::{Deserialize, Serialize};
 
 /// Outcome of an evaluation.
@@ -27,7 +30,47 @@ pub struct EvalReport {
 /// Plays `episodes` episodes with the most likely actions. Environment `n` gives its first
 /// `episodes / num_envs` episodes (the first `episodes % num_envs` environments one more): counting the first
 /// to finish anywhere would favour short episodes.
+///
+/// # Errors
+/// A policy for other observations or actions; an environment that cannot be trusted, or whose episodes do not end.
 pub fn evaluate(policy: &Policy, env: &mut dyn VecEnv, episodes: usize) -> Result<EvalReport, TrainError> {
+    play(policy, env, episodes, &|raw, num_envs, actions| {
+        policy.act(raw, num_envs, actions);
+        Ok(())
+    })
+}
+
+/// The same of an environment whose images are tensors of a device: the policy acts there.
+///
+/// # Errors
+/// As [`evaluate`]; [`TrainError::Device`] without images where there should be some.
+pub fn evaluate_seeing(
+    policy: &Policy,
+    env: &mut dyn VecEnv,
+    images: &dyn DeviceImages,
+    device: &Device,
+    episodes: usize,
+) -> Result<EvalReport, TrainError> {
+    let view = views(env.spec(), false)?.0;
+    let shower = Shower::new(&view, Some(images), device).with(policy.config().normalizer.clone());
+    let flat = TensorData::new(policy.parameters().to_vec(), [policy.parameters().len()]);
+    let net = Net::constants(policy.shape(), &Tensor::from_data(flat, device.tensors()));
+    play(policy, env, episodes, &|raw, num_envs, actions| {
+        let observed = shower.now(raw, num_envs)?;
+        policy.choose(&agent::tensors(&net, device.tensors(), &observed, num_envs), actions);
+        Ok(())
+    })
+}
+
+/// From the rows of the group `policy` to actions, of so many environments.
+type Act<'a> = &'a dyn Fn(&[f32], usize, &mut [f32]) -> Result<(), TrainError>;
+
+fn play(
+    policy: &Policy,
+    env: &mut dyn VecEnv,
+    episodes: usize,
+    act: Act<'_>,
+) -> Result<EvalReport, TrainError> {
     check_policy(policy, env.spec())?;
     let spec = env.spec();
     let (num_envs, max_steps) = (spec.num_envs, spec.max_episode_steps.max(1) as usize);
@@ -42,7 +85,8 @@ pub fn evaluate(policy: &Policy, env: &mut dyn VecEnv, episodes: usize) -> Resul
         if left.iter().all(|&left| left == 0) {
             return Ok(tally.report(&env.spec().rewards));
         }
-        policy.act(env.output().observations[group].as_slice(), num_envs, actions.as_mut_slice());
+        check_trust(env)?;
+        act(env.output().observations[group].as_slice(), num_envs, actions.as_mut_slice())?;
         env.step(&actions);
         check_trust(env)?;
         for end in &env.output().episodes {

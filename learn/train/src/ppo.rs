@@ -20,6 +20,7 @@ use crate::agent::read;
 use crate::device::Device;
 use crate::gae::{self, Segments, Targets};
 use crate::noise::{Purpose, Stream};
+use crate::observed::Rows;
 use crate::rollout::Rollout;
 use burn::tensor::{Tensor, TensorData};
 use keiko_model::train_spec::{Dialect, Schedule, TrainSpec};
@@ -224,7 +225,7 @@ impl Learner {
     fn minibatch(&self, rollout: &Rollout, weight: &[f32], rows: &[usize]) -> Minibatch {
         let num_actions = self.shape.num_actions;
         let actions = |data: &[f32]| self.matrix(gather(data, rows, num_actions), num_actions);
-        let view = |data: &[f32], size: usize| self.matrix(gather(data, rows, size), size);
+        let view = |data: &Rows, size: usize| data.gather(rows, size, &self.device);
         let actor_observation = view(&rollout.actor_observation, self.shape.actor.num_inputs());
         let critic_observation = match rollout.critic_observation.is_empty() {
             true => actor_observation.clone(),
@@ -256,7 +257,7 @@ impl Learner {
     ) -> Targets {
         let rows = segment_rows(envs, rollout);
         let size = self.shape.critic.num_inputs();
-        let last = self.matrix(gather(&rollout.last_observation, envs, size), size);
+        let last = rollout.last_observation.gather(envs, size, &self.device);
         let flags = |data: &[bool]| rows.iter().map(|&row| data[row]).collect::<Vec<_>>();
         let (terminated, truncated) = (flags(&rollout.terminated), flags(&rollout.truncated));
         let mut targets = Segments {

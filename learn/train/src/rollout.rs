@@ -2,13 +2,15 @@
 //!
 //! Sample `(t, n)` is row `t * num_envs + n` of every array, so a minibatch gathers whole rows.
 
+use crate::TrainError;
 use crate::agent::{Forward, View};
+use crate::device::Device;
 use crate::gae::Segments;
 use crate::noise::{Purpose, Stream};
+use crate::observed::{DeviceImages, Rows, Shower};
 use keiko_env::{EpisodeEnd, Field, VecEnv};
 use keiko_model::TrainSpec;
 use keiko_policy::network::MIN_STD;
-use keiko_policy::normalizer::Statistics;
 use keiko_policy::{Head, NetworkShape, RunningNormalizer};
 
 /// `ln(2 pi) / 2`.
@@ -20,9 +22,9 @@ pub struct Rollout {
     /// Environments.
     pub num_envs: usize,
     /// Normalised observations of the actor `[samples, size]`.
-    pub actor_observation: Vec<f32>,
+    pub actor_observation: Rows,
     /// Normalised observations of the critic `[samples, size]`; empty where it sees what the actor sees.
-    pub critic_observation: Vec<f32>,
+    pub critic_observation: Rows,
     /// Actions before squashing `[samples, num_actions]`.
     pub action: Vec<f32>,
     /// Mean of the action distribution `[samples, num_actions]`.
@@ -44,7 +46,7 @@ pub struct Rollout {
     /// Not to be learned from `[samples]`.
     pub invalid: Vec<bool>,
     /// Normalised critic observations after the last step `[num_envs, size]`.
-    pub last_observation: Vec<f32>,
+    pub last_observation: Rows,
     /// Their values `[num_envs]`.
     pub last_value: Vec<f32>,
     /// Episodes that ended, in order.
@@ -93,6 +95,10 @@ pub struct Collector<'a> {
     pub actor: &'a View,
     /// What the critic sees.
     pub critic: &'a View,
+    /// Where the images are, if the output does not hold them.
+    pub images: Option<&'a dyn DeviceImages>,
+    /// Where learning computes.
+    pub device: &'a Device,
     /// Seed of the action noise.
     pub seed: u64,
     /// Which iteration this is, for the action noise.
@@ -102,35 +108,45 @@ pub struct Collector<'a> {
 impl Collector<'_> {
     /// Steps the environment on from its last output. `seen` takes in the raw observations of the actor and
     /// of the critic, for the normalisers of the next iteration.
-    pub fn collect(&self, env: &mut dyn VecEnv, seen: &mut [RunningNormalizer; 2]) -> Rollout {
+    ///
+    /// # Errors
+    /// [`TrainError::Device`] without images where there should be some.
+    pub fn collect(
+        &self,
+        env: &mut dyn VecEnv,
+        seen: &mut [RunningNormalizer; 2],
+    ) -> Result<Rollout, TrainError> {
         let num_envs = env.spec().num_envs;
         let mut rollout = Rollout { num_envs, ..Rollout::default() };
         let mut actions = Field::zeros(self.shape.num_actions, num_envs);
-        let statistics = [self.actor.statistics(), self.critic.statistics()];
+        let to_actor = Shower::new(self.actor, self.images, self.device);
+        let to_critic = Shower::new(self.critic, self.images, self.device);
         for step in 0..self.spec.horizon {
             let observations = &env.output().observations;
             let raw = [observations[self.actor.group].as_slice(), observations[self.critic.group].as_slice()];
             seen[0].update(raw[0], num_envs);
             seen[1].update(raw[1], num_envs);
-            let seen_by_actor = normalized(&statistics[0], raw[0], num_envs);
+            let seen_by_actor = to_actor.now(raw[0], num_envs)?;
             let outputs = self.forward.actor(&seen_by_actor, num_envs);
             self.sample(&outputs, step, &mut rollout, &mut actions);
-            push_rows(&mut rollout.actor_observation, &seen_by_actor, num_envs);
+            rollout.actor_observation.push(&seen_by_actor, num_envs);
             if self.actor.group == self.critic.group {
                 rollout.value.extend(self.forward.critic(&seen_by_actor, num_envs));
             } else {
-                let seen_by_critic = normalized(&statistics[1], raw[1], num_envs);
+                let seen_by_critic = to_critic.now(raw[1], num_envs)?;
                 rollout.value.extend(self.forward.critic(&seen_by_critic, num_envs));
-                push_rows(&mut rollout.critic_observation, &seen_by_critic, num_envs);
+                rollout.critic_observation.push(&seen_by_critic, num_envs);
             }
             env.step(&actions);
-            self.record(env, &statistics[1], &mut rollout);
+            self.record(env, &to_critic, &mut rollout)?;
         }
         let raw = env.output().observations[self.critic.group].as_slice();
-        let last = normalized(&statistics[1], raw, num_envs);
+        let last = to_critic.now(raw, num_envs)?;
         rollout.last_value = self.forward.critic(&last, num_envs);
-        push_rows(&mut rollout.last_observation, &last, num_envs);
-        rollout
+        rollout.last_observation.push(&last, num_envs);
+        rollout.actor_observation.close();
+        rollout.critic_observation.close();
+        Ok(rollout)
     }
 
     /// Draws actions from the actor's outputs `[outputs, num_envs]` and records them.
@@ -162,7 +178,12 @@ impl Collector<'_> {
     }
 
     /// Records what the step gave.
-    fn record(&self, env: &dyn VecEnv, statistics: &Option<Statistics>, rollout: &mut Rollout) {
+    fn record(
+        &self,
+        env: &dyn VecEnv,
+        to_critic: &Shower<'_>,
+        rollout: &mut Rollout,
+    ) -> Result<(), TrainError> {
         let output = env.output();
         let scale = self.spec.reward_scale as f32;
         for (&reward, &invalid) in output.reward.iter().zip(&output.invalid) {
@@ -179,34 +200,19 @@ impl Collector<'_> {
         let start = rollout.final_value.len();
         rollout.final_value.resize(start + rollout.num_envs, 0.0);
         if timed_out.is_empty() {
-            return;
+            return Ok(());
         }
         let last = &output.final_observations[self.critic.group];
         let rows = (0..last.num_rows()).map(|row| last.row(row));
         let columns: Vec<f32> = rows.flat_map(|row| timed_out.iter().map(|&n| row[n])).collect();
-        let values = self.forward.critic(&normalized(statistics, &columns, timed_out.len()), timed_out.len());
+        let values = self.forward.critic(&to_critic.last(&columns, &timed_out)?, timed_out.len());
         for (&n, value) in timed_out.iter().zip(values) {
             rollout.final_value[start + n] = value;
         }
+        Ok(())
     }
-}
-
-fn normalized(statistics: &Option<Statistics>, raw: &[f32], num_envs: usize) -> Vec<f32> {
-    let mut out = raw.to_vec();
-    if let Some(statistics) = statistics {
-        statistics.normalize(raw, num_envs, &mut out);
-    }
-    out
 }
 
 fn softplus(x: f32) -> f32 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
-}
-
-/// Appends `[size, num_envs]` as rows `[num_envs, size]`.
-fn push_rows(rows: &mut Vec<f32>, columns: &[f32], num_envs: usize) {
-    rows.reserve(columns.len());
-    for n in 0..num_envs {
-        rows.extend(columns.iter().skip(n).step_by(num_envs));
-    }
 }

@@ -4,6 +4,7 @@ use crate::TrainError;
 use crate::agent::{self, Forward, View};
 use crate::device::Device;
 use crate::eval::EvalReport;
+use crate::observed::DeviceImages;
 use crate::ppo::{Learner, UpdateReport};
 use crate::rollout::{Collector, Rollout};
 use burn::tensor::{Tensor, TensorData};
@@ -124,6 +125,8 @@ pub struct Trainer {
     device: Device,
     actor: View,
     critic: View,
+    /// Where the images are, if the environment's output does not hold them.
+    images: Option<Box<dyn DeviceImages>>,
     learner: Learner,
     /// The learner's parameters on the host.
     flat: Vec<f32>,
@@ -135,8 +138,17 @@ pub struct Trainer {
 impl Trainer {
     /// Starts a run: resets the environment and draws initial weights. `seed` decides both weights and noise;
     /// `spec.num_envs` is not read, the environment has its own number.
-    pub fn new(
+    pub fn new(env: Box<dyn VecEnv>, spec: TrainSpec, seed: u64, device: Device) -> Result<Self, TrainError> {
+        Self::seeing(env, None, spec, seed, device)
+    }
+
+    /// The same of an environment whose images are not in its output, but there as tensors of the device.
+    ///
+    /// # Errors
+    /// As [`Trainer::new`].
+    pub fn seeing(
         mut env: Box<dyn VecEnv>,
+        images: Option<Box<dyn DeviceImages>>,
         spec: TrainSpec,
         seed: u64,
         device: Device,
@@ -149,7 +161,21 @@ impl Trainer {
         let learner = Learner::new(shape, &flat, spec.learning_rate, device.clone());
         env.reset(None);
         let recent = VecDeque::with_capacity(WINDOW);
-        Ok(Self { env, spec, seed, device, actor, critic, learner, flat, iteration: 0, env_steps: 0, recent })
+        let (iteration, env_steps) = (0, 0);
+        Ok(Self {
+            env,
+            spec,
+            seed,
+            device,
+            actor,
+            critic,
+            images,
+            learner,
+            flat,
+            iteration,
+            env_steps,
+            recent,
+        })
     }
 
     /// Collects `horizon` steps and learns from them.
@@ -158,6 +184,7 @@ impl Trainer {
         let mut seen = [&self.actor, &self.critic].map(|view| RunningNormalizer::new(view.num_numbers()));
         let rollout = self.collect(&mut seen);
         check_trust(self.env.as_ref())?;
+        let rollout = rollout?;
         let collection_secs = started.elapsed().as_secs_f64();
 
         let started = Instant::now();
@@ -179,7 +206,7 @@ impl Trainer {
         Ok(self.report(&rollout, update, collection_secs, learning_secs))
     }
 
-    fn collect(&mut self, seen: &mut [RunningNormalizer; 2]) -> Rollout {
+    fn collect(&mut self, seen: &mut [RunningNormalizer; 2]) -> Result<Rollout, TrainError> {
         let shape = self.learner.shape();
         let collector = Collector {
             forward: &Forward::new(shape, &self.flat, &self.device),
@@ -188,6 +215,8 @@ impl Trainer {
             spec: &self.spec,
             actor: &self.actor,
             critic: &self.critic,
+            images: self.images.as_deref(),
+            device: &self.device,
             seed: self.seed,
             iteration: self.iteration,
         };
@@ -326,11 +355,12 @@ impl Trainer {
         let slots = self.learner.shape().slots();
         let moments =
             [agent::read(self.learner.moment_1.clone()), agent::read(self.learner.moment_2.clone())].concat();
+        let env = self.env.save().map_err(|error| TrainError::state(ENV_FILE, error))?;
         Ok(BTreeMap::from([
             (WEIGHTS_FILE.into(), to_safetensors(&slots, &self.flat)?),
             (CONFIG_FILE.into(), self.policy()?.config_json()?),
             (OPTIMIZER_FILE.into(), to_safetensors(&moment_slots(self.learner.shape()), &moments)?),
-            (ENV_FILE.into(), self.env.save()),
+            (ENV_FILE.into(), env),
             (TRAINER_FILE.into(), progress),
         ]))
     }

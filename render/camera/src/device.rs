@@ -170,8 +170,13 @@ impl DeviceTracer {
 
     /// Renders all views of a group, of the poses given last. Returns at once; the device works on.
     pub fn render(&self, group: &DeviceGroup) {
+        self.render_first(group, group.num_views);
+    }
+
+    /// The same of the first views alone; images of the others stay as they were.
+    pub fn render_first(&self, group: &DeviceGroup, num_views: usize) {
         let tiles = group.size.map(|n| n.div_ceil(layout::TILE));
-        let views = group.num_views as u32;
+        let views = num_views.min(group.num_views) as u32;
         let grid =
             [tiles[0] * tiles[1], views.min(layout::VIEWS_ACROSS), views.div_ceil(layout::VIEWS_ACROSS)];
         self.gpu.run(&[(&group.place, across(group.num_views)), (&group.trace, grid)]);
@@ -197,6 +202,13 @@ pub struct DeviceGroup {
     place: Pass,
     trace: Pass,
     outputs: Vec<(Channel, Buffer)>,
+}
+
+impl DeviceGroup {
+    /// The images of a channel on the device.
+    pub fn output(&self, channel: Channel) -> Option<&Buffer> {
+        self.outputs.iter().find(|(has, _)| *has == channel).map(|(_, buffer)| buffer)
+    }
 }
 
 /// Workgroups for one thread each, in two dimensions: one holds no more than 65,535.

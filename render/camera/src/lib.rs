@@ -7,9 +7,11 @@
 //! A [`Backend`] says who traces: `native`, packets of rays in the CPU's vector registers, or `device`, kernels whose text
 //! stands in `keiko_gpu::camera`. The two have the same formulas, and tests hold them to the same images.
 //!
-//! An [`Observer`] gives an environment the images that its scene observes.
+//! An [`Observer`] gives an environment the images that its scene observes; a [`Developer`] makes the same where they were
+//! traced, for whoever reads them there.
 
 mod assets;
+mod develop;
 mod device;
 mod images;
 mod look;
@@ -21,8 +23,10 @@ mod tracer;
 mod tree;
 
 pub use assets::visible;
+pub use develop::{Developer, Development};
 pub use images::Images;
-pub use keiko_gpu::camera::Look;
+pub use keiko_gpu::Buffer;
+pub use keiko_gpu::camera::{Look, What};
 pub use keiko_model::camera::{Camera, Channel};
 pub use look::daylight;
 pub use observer::Observer;

@@ -4,6 +4,7 @@ use keiko_model::camera::{Channel, PixelChannel};
 use keiko_model::robot::RobotModel;
 use keiko_world::{BatchState, Picture, Renderer};
 
+use crate::develop::GREY;
 use crate::images::Images;
 use crate::{Backend, CameraError, CameraGroup, Tracer, TracerOptions};
 
@@ -102,7 +103,7 @@ impl<'a> Source<'a> {
         let count = channel.source().count();
         let mut weights = [0.0; 3];
         match channel {
-            PixelChannel::Grey => weights = [0.299, 0.587, 0.114].map(|weight: f32| weight / 255.0),
+            PixelChannel::Grey => weights = GREY.map(|weight| weight / 255.0),
             _ => weights[part] = 1.0 / 255.0,
         }
         let is_colour = matches!(channel, PixelChannel::Rgb | PixelChannel::Grey);

@@ -75,7 +75,7 @@ impl Tracer {
         num_envs: usize,
         options: &TracerOptions,
     ) -> Result<Self, CameraError> {
-        let assets = Assets::new(model, |geom| class_of(geom, options.num_robot_bodies));
+        let assets = assets(model, options);
         let num_bodies = model.bodies.len();
         let side = match backend {
             Backend::Cpu => Side::Native(NativeTracer::new(assets, num_envs, options)?),
@@ -164,6 +164,11 @@ impl Tracer {
             _ => panic!("{OTHERS_GROUP}"),
         }
     }
+}
+
+/// What a model shows.
+pub(crate) fn assets(model: &RobotModel, options: &TracerOptions) -> Assets {
+    Assets::new(model, |geom| class_of(geom, options.num_robot_bodies))
 }
 
 /// Said to whoever mixes tracers up.

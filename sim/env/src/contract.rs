@@ -82,7 +82,8 @@ pub struct EpisodeEnd {
 /// new episode, and its last observations stand in `final_observations`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StepOutput {
-    /// Observations by group `[size, num_envs]`, in the order of [`EnvSpec::observations`].
+    /// Observations by group `[size, num_envs]`, in the order of [`EnvSpec::observations`]; without the rows of images
+    /// where an onlooker keeps those.
     pub observations: Vec<Field>,
     /// The observations before autoreset; equal to `observations` where no episode ended.
     pub final_observations: Vec<Field>,
@@ -114,7 +115,10 @@ pub trait VecEnv: Send {
     fn output(&self) -> &StepOutput;
 
     /// Everything needed to continue bit for bit: physics, random streams, counters, last output.
-    fn save(&self) -> Vec<u8>;
+    ///
+    /// # Errors
+    /// A device that lost what is to be saved.
+    fn save(&self) -> Result<Vec<u8>, keiko_world::SnapshotError>;
 
     /// Restores what [`VecEnv::save`] gave.
     fn load(&mut self, bytes: &[u8]) -> Result<(), keiko_world::SnapshotError>;

@@ -24,9 +24,12 @@ pub struct ImageTerm {
     pub picture: Picture,
     /// Frames.
     pub stack: usize,
-    offset: f32,
-    clip: Option<f32>,
-    scale: f32,
+    /// Taken away from each pixel.
+    pub offset: f32,
+    /// Most of what is left, either way.
+    pub clip: Option<f32>,
+    /// Times what is left.
+    pub scale: f32,
 }
 
 impl ImageTerm {
@@ -34,6 +37,11 @@ impl ImageTerm {
     pub fn shape(&self) -> ImageShape {
         let [channels, height, width] = self.picture.shape();
         [self.stack, channels, height, width]
+    }
+
+    /// Numbers of all frames.
+    pub fn size(&self) -> usize {
+        self.stack * self.frame()
     }
 
     /// Numbers of one frame.
@@ -89,40 +97,46 @@ pub(crate) fn bind(binder: &Binder<'_>) -> Result<Vec<ImageTerm>> {
 
 /// Where the bodies of an environment were when its episode ended in the last step.
 #[derive(Clone, Debug)]
-pub(crate) struct LastPose {
+pub struct LastPose {
+    /// Which environment.
     pub env: usize,
-    /// `[3 nb]`.
+    /// In the world \[m\], `[3 nb]`.
     pub position: Vec<f32>,
-    /// `[4 nb]`, xyzw.
+    /// Quaternions xyzw, `world_from_body`, `[4 nb]`.
     pub rotation: Vec<f32>,
 }
 
-/// A renderer at work.
-pub(crate) struct Eyes {
+/// A renderer whose images become rows of the observations.
+pub(crate) struct OwnEyes {
     renderer: Box<dyn Renderer>,
     images: Vec<ImageTerm>,
     /// Rows of each image in the field of its group.
     rows: Vec<Range<usize>>,
-    /// Why it stopped.
-    pub failure: Option<String>,
 }
 
-impl Eyes {
+impl OwnEyes {
     /// Of groups that have `numbers` rows without images.
     pub fn new(renderer: Box<dyn Renderer>, images: Vec<ImageTerm>, numbers: &[usize]) -> Self {
         let mut ends = numbers.to_vec();
         let rows = images.iter().map(|image| {
             let start = ends[image.group];
-            ends[image.group] += image.stack * image.frame();
+            ends[image.group] += image.size();
             start..ends[image.group]
         });
-        Self { rows: rows.collect(), renderer, images, failure: None }
+        Self { rows: rows.collect(), renderer, images }
     }
 
     /// After a step: one frame further where an episode goes on, the first frame of the new one where it ended.
-    pub fn step(&mut self, state: &BatchState, last: &[LastPose], output: &mut StepOutput) {
-        let ended: Vec<bool> =
-            output.terminated.iter().zip(&output.truncated).map(|(a, b)| *a || *b).collect();
+    ///
+    /// # Errors
+    /// What the renderer says.
+    pub fn step(
+        &mut self,
+        state: &BatchState,
+        last: &[LastPose],
+        ended: &[usize],
+        output: &mut StepOutput,
+    ) -> std::result::Result<(), String> {
         let envs: Vec<usize> = last.iter().map(|pose| pose.env).collect();
         let mut finals = Vec::new();
         if !last.is_empty() {
@@ -131,30 +145,23 @@ impl Eyes {
                 before.body_position.set_column(pose.env, pose.position.iter().copied());
                 before.body_rotation.set_column(pose.env, pose.rotation.iter().copied());
             }
-            if !self.render(&before) {
-                return;
-            }
+            self.renderer.render(&before)?;
             for (index, image) in self.images.iter().enumerate() {
                 let frames = self.renderer.pixels(index).chunks_exact(image.frame());
                 let frames: Vec<Vec<f32>> = frames.map(<[f32]>::to_vec).collect();
                 finals.push(envs.iter().map(|env| frames[*env].clone()).collect::<Vec<_>>());
             }
         }
-        if !self.render(state) {
-            return;
-        }
-        let num_envs = ended.len();
+        self.renderer.render(state)?;
+        let num_envs = output.reward.len();
         for (index, (image, rows)) in self.images.iter().zip(&self.rows).enumerate() {
             let frame = image.frame();
             let at = rows.start * num_envs..rows.end * num_envs;
             let now = &mut output.observations[image.group].as_mut_slice()[at.clone()];
             let end = &mut output.final_observations[image.group].as_mut_slice()[at];
             // What broke shows nothing new: the last thing seen stays.
-            let stays = |env: usize| ended[env] && !envs.contains(&env);
-            let kept: Vec<(usize, Vec<f32>)> = (0..num_envs)
-                .filter(|env| stays(*env))
-                .map(|env| (env, column(now, num_envs, env)))
-                .collect();
+            let stay = ended.iter().filter(|env| !envs.contains(env));
+            let kept: Vec<(usize, Vec<f32>)> = stay.map(|env| (*env, column(now, num_envs, *env))).collect();
             now.copy_within(frame * num_envs.., 0);
             let newest = now.len() - frame * num_envs;
             put(image, self.renderer.pixels(index), num_envs, &mut now[newest..]);
@@ -169,15 +176,22 @@ impl Eyes {
                     end[row * num_envs + env] = value;
                 }
             }
-            (0..num_envs).filter(|env| ended[*env]).for_each(|env| repeat(now, num_envs, env, frame));
+            ended.iter().for_each(|env| repeat(now, num_envs, *env, frame));
         }
+        Ok(())
     }
 
     /// Where episodes have begun outside a step, all frames are the first.
-    pub fn begin(&mut self, state: &BatchState, mask: &[bool], output: &mut StepOutput) {
-        if !self.render(state) {
-            return;
-        }
+    ///
+    /// # Errors
+    /// What the renderer says.
+    pub fn begin(
+        &mut self,
+        state: &BatchState,
+        mask: &[bool],
+        output: &mut StepOutput,
+    ) -> std::result::Result<(), String> {
+        self.renderer.render(state)?;
         let num_envs = mask.len();
         for (index, (image, rows)) in self.images.iter().zip(&self.rows).enumerate() {
             let frame = image.frame();
@@ -193,13 +207,7 @@ impl Eyes {
             }
             output.final_observations[image.group].as_mut_slice()[at].copy_from_slice(now);
         }
-    }
-
-    fn render(&mut self, state: &BatchState) -> bool {
-        if self.failure.is_none() {
-            self.failure = self.renderer.render(state).err();
-        }
-        self.failure.is_none()
+        Ok(())
     }
 }
 

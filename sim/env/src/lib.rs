@@ -12,6 +12,7 @@ pub mod contract;
 mod draw;
 mod episodes;
 pub mod expert;
+mod eyes;
 mod images;
 mod language;
 mod randomize;
@@ -22,6 +23,7 @@ mod terms;
 
 pub use contract::{EnvSpec, EpisodeEnd, GroupSpec, ImageShape, StepOutput, VecEnv};
 pub use episodes::{Breakage, FaultCounts};
-pub use images::ImageTerm;
-pub use keiko_world::{Field, Picture, Renderer, SnapshotError};
+pub use eyes::{Ended, Onlooker};
+pub use images::{ImageTerm, LastPose};
+pub use keiko_world::{BatchState, Field, Picture, Renderer, SnapshotError};
 pub use task_env::{EnvOptions, TaskEnv, physics_options};

@@ -23,7 +23,8 @@ use serde::{Deserialize, Serialize};
 use crate::bind::Rows;
 use crate::contract::{EnvSpec, GroupSpec, StepOutput, VecEnv};
 use crate::episodes::FaultCounts;
-use crate::images::{Eyes, ImageTerm, widened};
+use crate::eyes::{Eyes, Onlooker, widen};
+use crate::images::{ImageTerm, OwnEyes, widened};
 use crate::rules::{Act, After, Rules};
 use crate::running::{ReplayTo, Running, copy_state_row, publish_state, slots_mut};
 
@@ -62,7 +63,7 @@ pub struct TaskEnv {
     decimation: u32,
     /// What has been asked for since the last step.
     seen: Seen,
-    /// What renders the images that the scene observes, once there is one.
+    /// What sees the images that the scene observes, once there is one.
     eyes: Option<Eyes>,
 }
 
@@ -182,19 +183,29 @@ impl TaskEnv {
     /// Renders the images of the scene with `renderer` from now on, which makes the pictures of [`TaskEnv::images`] in
     /// their order. All stacks begin with what is seen now.
     pub fn see_with(&mut self, renderer: Box<dyn Renderer>) {
+        let (spec, images) = (self.seeing_spec(), self.images().to_vec());
+        let numbers = widen(&spec.observations, &mut self.running_mut().output);
+        self.see(spec, Eyes::own(OwnEyes::new(renderer, images, &numbers)));
+    }
+
+    /// Leaves the images of [`TaskEnv::images`] to an onlooker from now on. They are in the specification, but in no
+    /// field of the output, which are then the numbers alone; a snapshot holds both. All stacks begin with what is seen
+    /// now.
+    pub fn see_through(&mut self, onlooker: Box<dyn Onlooker>) {
         let spec = self.seeing_spec();
-        let running = self.running_mut();
-        let images = running.rules.images.clone();
-        let numbers: Vec<usize> = spec.observations.iter().map(GroupSpec::num_numbers).collect();
-        let sizes: Vec<usize> = spec.observations.iter().map(GroupSpec::size).collect();
-        running.rules.spec = spec;
-        for fields in [&mut running.output.observations, &mut running.output.final_observations] {
-            for ((field, size), numbers) in fields.iter_mut().zip(&sizes).zip(&numbers) {
-                *field = widened(field, *numbers, *size);
+        let output = &mut self.running_mut().output;
+        for fields in [&mut output.observations, &mut output.final_observations] {
+            for (field, group) in fields.iter_mut().zip(&spec.observations) {
+                *field = widened(field, group.num_numbers(), group.num_numbers());
             }
         }
-        let everywhere = vec![true; running.rules.spec.num_envs];
-        self.eyes = Some(Eyes::new(renderer, images, &numbers));
+        self.see(spec, Eyes::onlooker(onlooker));
+    }
+
+    fn see(&mut self, spec: EnvSpec, eyes: Eyes) {
+        let everywhere = vec![true; spec.num_envs];
+        self.running_mut().rules.spec = spec;
+        self.eyes = Some(eyes);
         self.look(Some(&everywhere));
     }
 
@@ -424,8 +435,14 @@ impl VecEnv for TaskEnv {
         &self.running().output
     }
 
-    fn save(&self) -> Vec<u8> {
+    fn save(&self) -> Result<Vec<u8>, SnapshotError> {
         let running = self.running();
+        let output = match &self.eyes {
+            Some(eyes) => eyes
+                .save(&running.rules.images, &running.rules.spec.observations, &running.output)
+                .map_err(SnapshotError)?,
+            None => running.output.clone(),
+        };
         let mut snapshot = Snapshot {
             spec: self.spec().clone(),
             seed: running.seed,
@@ -437,7 +454,7 @@ impl VecEnv for TaskEnv {
             next_push: Vec::new(),
             push_end: Vec::new(),
             push_force: Vec::new(),
-            output: running.output.clone(),
+            output,
             faults: running.faults,
         };
         for slot in &running.slots {
@@ -454,12 +471,12 @@ impl VecEnv for TaskEnv {
                 snapshot.rows.push(numbers);
             }
         }
-        postcard::to_stdvec(&snapshot).expect("a snapshot holds only what postcard can hold")
+        postcard::to_stdvec(&snapshot).map_err(|error| SnapshotError(error.to_string()))
     }
 
     fn load(&mut self, bytes: &[u8]) -> Result<(), SnapshotError> {
         let refuse = |message: &str| SnapshotError(message.to_owned());
-        let snapshot: Snapshot =
+        let mut snapshot: Snapshot =
             postcard::from_bytes(bytes).map_err(|error| SnapshotError(error.to_string()))?;
         let running = self.running();
         if snapshot.spec != running.rules.spec {
@@ -470,7 +487,7 @@ impl VecEnv for TaskEnv {
         }
         let (num_envs, num_pushes) = (snapshot.spec.num_envs, running.rules.randomizer.pushes.len());
         let num_rows = running.rows.as_deref().map_or(0, |rows| row_places(rows).count());
-        if !same_outputs(&snapshot.output, &running.output)
+        if !fits(&snapshot.output, &running.rules.spec)
             || !same_parameters(&snapshot.parameters, self.parameters())
             || snapshot.episode.len() != num_envs
             || snapshot.next_push.len() != num_envs
@@ -484,8 +501,13 @@ impl VecEnv for TaskEnv {
             return Err(refuse("its arrays have other shapes"));
         }
         self.seen = Seen::default();
-        let Self { simulation, scene, .. } = self;
+        let Self { simulation, scene, eyes, .. } = self;
         simulation.world.resource_mut::<Physics>().0.load(&snapshot.physics)?;
+        if let Some(eyes) = eyes {
+            let rules = &simulation.world.resource::<Running>().rules;
+            eyes.load(&rules.images, &rules.spec.observations, &mut snapshot.output)
+                .map_err(SnapshotError)?;
+        }
         let mut wrenches =
             (0..num_envs).map(|env| snapshot.parameters.wrench.column(env).collect::<Vec<_>>());
         let running = simulation.world.resource_mut::<Running>().into_inner();
@@ -552,15 +574,17 @@ fn row_places(rows: &dyn AnyBatch) -> impl Iterator<Item = (batch::Part, usize)>
     state.chain((0..output).map(|row| (batch::Part::Output, row)))
 }
 
-fn same_outputs(a: &StepOutput, b: &StepOutput) -> bool {
-    let sizes = |output: &StepOutput| {
-        let fields = output.observations.iter().chain(&output.final_observations);
-        let fields: Vec<_> = fields.map(|field| (field.num_envs(), field.as_slice().len())).collect();
-        let flags =
-            [output.terminated.len(), output.truncated.len(), output.invalid.len(), output.reward.len()];
-        (fields, flags)
+/// Whether an output has the shapes of a specification, with its images.
+fn fits(output: &StepOutput, spec: &EnvSpec) -> bool {
+    let n = spec.num_envs;
+    let fields = |fields: &[Field]| {
+        let right = |(field, group): (&Field, &GroupSpec)| {
+            field.num_envs() == n && field.as_slice().len() == group.size() * n
+        };
+        fields.len() == spec.observations.len() && fields.iter().zip(&spec.observations).all(right)
     };
-    sizes(a) == sizes(b)
+    let flags = [output.terminated.len(), output.truncated.len(), output.invalid.len(), output.reward.len()];
+    fields(&output.observations) && fields(&output.final_observations) && flags == [n; 4]
 }
 
 fn same_parameters(a: &EnvParameters, b: &EnvParameters) -> bool {

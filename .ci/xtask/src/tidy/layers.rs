@@ -87,9 +87,15 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "keiko-train",
-        may_use: &["keiko-data", "keiko-env", "keiko-model", "keiko-policy"],
+        may_use: &["keiko-data", "keiko-env", "keiko-gpu", "keiko-model", "keiko-policy"],
         must_not_reach: SCREEN_AND_PYTHON,
         must_not_name: &["rapier3d", "bevy_ecs"],
+    },
+    Layer {
+        name: "keiko-sight",
+        may_use: &["keiko-camera", "keiko-env", "keiko-gpu", "keiko-train"],
+        must_not_reach: SCREEN_AND_PYTHON,
+        must_not_name: &["rapier3d", "bevy_ecs", "wgpu*", "naga*"],
     },
     Layer {
         name: "keiko-cli",
@@ -101,6 +107,7 @@ const LAYERS: &[Layer] = &[
             "keiko-gpu",
             "keiko-model",
             "keiko-policy",
+            "keiko-sight",
             "keiko-train",
             "keiko-video",
             "keiko-world",

@@ -1,10 +1,9 @@
 //! `keiko eval`: a trained policy over many episodes.
 
-use keiko_env::EnvOptions;
-use keiko_train::eval::evaluate;
+use keiko_env::{EnvOptions, TaskEnv};
 use keiko_train::find_run;
 
-use super::run_files::{build_env, describe_report, eval_seed, load_policy, load_task, set_report};
+use super::run_files::{describe_report, eval_seed, evaluate_blind, load_policy, load_task, set_report};
 use crate::args::Eval;
 use crate::engine::with_engine;
 use crate::exit::{Code, CommandResult, OrExit};
@@ -20,10 +19,9 @@ pub fn run(args: &Eval, output: &mut Output) -> CommandResult {
     let policy = load_policy(&run)?;
     let num_envs = args.envs.clamp(1, args.episodes.max(1));
     let options = EnvOptions { num_envs, seed: eval_seed(args.seed), ..EnvOptions::default() };
-    let mut env = build_env(&task, options, args.device)?;
+    let mut env = TaskEnv::new(&task, &options).or_exit(Code::Scene)?;
     output.say(format!("physics: {}", env.engine()));
-    policy.config().check_joints(&env.joint_names()).or_exit(Code::Usage)?;
-    let report = evaluate(&policy, &mut env, args.episodes).or_exit(Code::Usage)?;
+    let report = evaluate_blind(&policy, &mut env, args.episodes, args.device)?;
     output.say(format!("{}: {}", task.name, describe_report(&report)));
     output.say("mean of each reward term in a step, before its weight:");
     for (name, mean) in &report.reward_means {

@@ -6,7 +6,7 @@ use anyhow::Context;
 use keiko_env::{EnvOptions, TaskEnv};
 use keiko_model::task::TaskSpec;
 use keiko_policy::Policy;
-use keiko_train::eval::{EvalReport, evaluate};
+use keiko_train::eval::{EvalReport, evaluate, evaluate_seeing};
 use keiko_train::run_dir::{read_checkpoints, read_config};
 use keiko_train::{StorageError, TrainError};
 
@@ -45,9 +45,26 @@ pub fn evaluate_task(
 ) -> CommandResult<EvalReport> {
     let num_envs = episodes.clamp(1, MAX_EVAL_ENVS);
     let options = EnvOptions { num_envs, seed: eval_seed(seed), ..EnvOptions::default() };
-    let mut env = build_env(spec, options, device)?;
+    let mut env = TaskEnv::new(spec, &options).or_exit(Code::Scene)?;
+    evaluate_blind(policy, &mut env, episodes, device)
+}
+
+/// The same in an environment that does not see yet. Who needs images acts where they are traced; without any, a policy acts
+/// in plain Rust, and no device is opened.
+pub fn evaluate_blind(
+    policy: &Policy,
+    env: &mut TaskEnv,
+    episodes: usize,
+    device: DeviceArg,
+) -> CommandResult<EvalReport> {
     policy.config().check_joints(&env.joint_names()).or_exit(Code::Usage)?;
-    evaluate(policy, &mut env, episodes).or_exit(Code::Usage)
+    if !env.images().is_empty() {
+        let device = eyes::device(device).or_exit(Code::Machine)?;
+        if let Some(sight) = eyes::open_for(env, &device)? {
+            return evaluate_seeing(policy, env, &sight, &device, episodes).or_exit(Code::Usage);
+        }
+    }
+    evaluate(policy, env, episodes).or_exit(Code::Usage)
 }
 
 /// An environment that sees what its scene observes; what is wrong with its scene exits with the code for scenes.

@@ -12,7 +12,7 @@ use keiko_train::metrics::MetricsLog;
 use keiko_train::progress::{Progress, ProgressMode, ProgressUpdate};
 use keiko_train::tfevents::EventLog;
 use keiko_train::trainer::{IterationReport, Trainer};
-use keiko_train::{CheckpointStore, RunDir, RunInfo, find_run};
+use keiko_train::{CheckpointStore, DeviceImages, RunDir, RunInfo, find_run};
 use serde::{Deserialize, Serialize};
 
 use super::actor::Actor;
@@ -24,6 +24,7 @@ use super::run_files::{
 use crate::args::{DeviceArg, Train};
 use crate::engine::PhysicsArg;
 use crate::exit::{Code, CommandResult, OrExit};
+use crate::eyes;
 use crate::output::{Output, complain};
 use crate::signals::Signals;
 
@@ -115,14 +116,14 @@ fn start(args: &Train, output: &Output) -> CommandResult<Run> {
     let mut task = TaskSpec::load(&file, &overrides)?;
     let device = open_device(args.device, output)?;
     // The folder comes after all that can be wrong with the scene, so that no empty ones are left behind.
-    let mut env = build_env(&task, env_options(&task, args.seed), (&device).into())?;
+    let (mut env, images) = seeing_env(&task, args.seed, &device)?;
     // The run goes on with what it began with, on whatever machine.
     task.physics.engine = env.engine_choice();
     let dir = RunDir::create(&args.runs, &task.name, &task.to_toml(), info(args.seed, &device))?;
     env.set_replay_dir(Some(dir.path().join(REPLAY_DIR)));
     say_notes(&env, output);
     let joints = env.joint_names();
-    let trainer = Trainer::new(Box::new(env), task.train.clone(), args.seed, device)?;
+    let trainer = Trainer::seeing(Box::new(env), images, task.train.clone(), args.seed, device)?;
     let mut run = assemble(task, args.seed, dir, trainer, output, joints, None)?;
     // A run that is killed before its first checkpoint can be resumed too.
     run.save_checkpoint()?;
@@ -153,11 +154,11 @@ fn resume(path: &Path, args: &Train, output: &Output) -> CommandResult<Run> {
     if !latest.refused.is_empty() {
         complain(format!("warning: going on from the newest intact checkpoint, iteration {step}"));
     }
-    let mut env = build_env(&task, env_options(&task, seed), (&device).into())?;
+    let (mut env, images) = seeing_env(&task, seed, &device)?;
     env.set_replay_dir(Some(path.join(REPLAY_DIR)));
     output.say(format!("physics: {}", env.engine()));
     let joints = env.joint_names();
-    let mut trainer = Trainer::new(Box::new(env), task.train.clone(), seed, device)?;
+    let mut trainer = Trainer::seeing(Box::new(env), images, task.train.clone(), seed, device)?;
     if let Some(checkpoint) = &latest.checkpoint {
         trainer.restore(&checkpoint.files)?;
     }
@@ -357,13 +358,21 @@ fn say_notes(env: &TaskEnv, output: &Output) {
     }
 }
 
-fn env_options(task: &TaskSpec, seed: u64) -> EnvOptions {
-    EnvOptions { num_envs: task.train.num_envs, seed, ..EnvOptions::default() }
+/// The environments of a run, and where their images are if not in their output.
+fn seeing_env(
+    task: &TaskSpec,
+    seed: u64,
+    device: &Device,
+) -> CommandResult<(TaskEnv, Option<Box<dyn DeviceImages>>)> {
+    let options = EnvOptions { num_envs: task.train.num_envs, seed, ..EnvOptions::default() };
+    let mut env = TaskEnv::new(task, &options).or_exit(Code::Scene)?;
+    let sight = eyes::open_for(&mut env, device)?;
+    Ok((env, sight.map(|sight| Box::new(sight) as Box<dyn DeviceImages>)))
 }
 
 /// The device that was asked for; says which it is.
 pub fn open_device(choice: DeviceArg, output: &Output) -> CommandResult<Device> {
-    let device = Device::open(choice.into()).or_exit(Code::Machine)?;
+    let device = eyes::device(choice).or_exit(Code::Machine)?;
     output.say(device.reason());
     Ok(device)
 }

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::agent;
-use crate::device::{DeviceChoice, adapters};
+use crate::device::DeviceChoice;
 use keiko_policy::{Activation, Convolution, EncoderShape, Head, MlpShape, NetShape};
 
 const ENVS: usize = 3;
@@ -45,8 +45,8 @@ fn rollout() -> Rollout {
     let density = |i: usize| -0.5 * z[i] * z[i] - log_std[i] - 0.918_938_5;
     Rollout {
         num_envs: ENVS,
-        actor_observation: draw(0, samples * 3, 1.0),
-        critic_observation: draw(1, samples * 2, 1.0),
+        actor_observation: draw(0, samples * 3, 1.0).into(),
+        critic_observation: draw(1, samples * 2, 1.0).into(),
         log_prob: (0..samples).map(|s| (s * ACTIONS..(s + 1) * ACTIONS).map(density).sum()).collect(),
         action,
         mean,
@@ -57,7 +57,7 @@ fn rollout() -> Rollout {
         terminated: (0..samples).map(|i| i == 4).collect(),
         truncated: (0..samples).map(|i| i == 8).collect(),
         invalid: (0..samples).map(|i| i == 6 || i == 11).collect(),
-        last_observation: draw(8, ENVS * 2, 1.0),
+        last_observation: draw(8, ENVS * 2, 1.0).into(),
         last_value: draw(9, ENVS, 0.4),
         episodes: Vec::new(),
     }
@@ -93,8 +93,8 @@ fn seeing_case() -> Case {
     (case.shape.actor, case.shape.critic) = (net(ACTIONS), net(1));
     case.flat = draw(20, case.shape.num_parameters(), 0.4);
     case.rollout.actor_observation =
-        draw(21, case.rollout.num_samples() * case.shape.actor.num_inputs(), 1.0);
-    case.rollout.critic_observation.clear();
+        draw(21, case.rollout.num_samples() * case.shape.actor.num_inputs(), 1.0).into();
+    case.rollout.critic_observation = Rows::default();
     case
 }
 
@@ -140,7 +140,7 @@ fn slow_loss(case: &Case, flat: &[f64]) -> (f64, Vec<f64>) {
     let valid: Vec<usize> = (0..rollout.num_samples()).filter(|&s| !rollout.invalid[s]).collect();
     let mut sums = vec![0.0; 5];
     for &s in &valid {
-        let outputs = slow_mlp(&shape.actor.mlp, flat, &rollout.actor_observation[3 * s..3 * s + 3]);
+        let outputs = slow_mlp(&shape.actor.mlp, flat, &rollout.actor_observation.host()[3 * s..3 * s + 3]);
         let (mut log_prob, mut entropy, mut kl) = (0.0, 0.0, 0.0);
         for a in 0..ACTIONS {
             let i = s * ACTIONS + a;
@@ -165,7 +165,7 @@ fn slow_loss(case: &Case, flat: &[f64]) -> (f64, Vec<f64>) {
         let value = slow_mlp(
             &shape.critic.mlp,
             &flat[shape.critic_range()],
-            &rollout.critic_observation[2 * s..2 * s + 2],
+            &rollout.critic_observation.host()[2 * s..2 * s + 2],
         )[0];
         let (old, target) = (f64::from(rollout.value[s]), f64::from(case.target[s]));
         let plain = (value - target).powi(2);
@@ -264,7 +264,7 @@ fn an_invalid_transition_teaches_nothing() {
 fn a_gpu_computes_the_same_loss_and_gradient() {
     const CHILD: &str = "KEIKO_TEST_GPU_CHILD";
     if std::env::var_os(CHILD).is_none() {
-        if adapters().is_empty() {
+        if keiko_gpu::adapters().is_empty() {
             assert!(std::env::var_os("CI").is_none(), "no adapter; install the package mesa-vulkan-drivers");
             println!("skipped: no adapter; install the package mesa-vulkan-drivers");
             return;

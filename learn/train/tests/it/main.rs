@@ -11,5 +11,6 @@ mod lock;
 mod logs;
 mod resume;
 mod run_dir;
+mod seen;
 mod support;
 mod toy;

@@ -179,9 +179,9 @@ impl<D: Dynamics> VecEnv for Toy<D> {
         &self.output
     }
 
-    fn save(&self) -> Vec<u8> {
+    fn save(&self) -> Result<Vec<u8>, SnapshotError> {
         let snapshot = Snapshot { episodes: self.episodes.clone(), output: self.output.clone() };
-        postcard::to_stdvec(&snapshot).expect("plain data")
+        Ok(postcard::to_stdvec(&snapshot).expect("plain data"))
     }
 
     fn load(&mut self, bytes: &[u8]) -> Result<(), SnapshotError> {

@@ -142,7 +142,7 @@ fn a_snapshot_continues_bit_for_bit() {
     for name in ["cartpole", "walk"] {
         let mut first = env(name, &[], &options(3, 8));
         roll(&mut first, 0..25);
-        let bytes = first.save();
+        let bytes = first.save().unwrap();
         let expected = roll(&mut first, 25..70);
         let mut second = env(name, &[], &options(3, 8));
         second.load(&bytes).unwrap_or_else(|error| panic!("{error}"));

@@ -159,7 +159,7 @@ fn a_snapshot_holds_the_stack() {
     for step in 0..13 {
         env.step(&actions(&env, step, 0));
     }
-    let saved = env.save();
+    let saved = env.save().unwrap();
     let mut other = seeing("lanes", 4);
     other.step(&actions(&other, 77, 0));
     other.load(&saved).unwrap();

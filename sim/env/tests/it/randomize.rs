@@ -89,7 +89,7 @@ fn a_force_push_gives_its_impulse_and_ends() {
 
     // Saved in the middle of a push, it goes on the same.
     idle(&mut halves, 12);
-    let saved = halves.save();
+    let saved = halves.save().unwrap();
     let mut other = env(push, 2);
     idle(&mut other, 3);
     other.load(&saved).unwrap();
