@@ -61,7 +61,7 @@ impl fmt::Display for Adapter {
 
 /// The adapters that the machine's drivers offer, best first.
 pub fn adapters() -> Vec<Adapter> {
-    enumerate().into_iter().map(|(adapter, _)| adapter).collect()
+    enumerate().1.into_iter().map(|(adapter, _)| adapter).collect()
 }
 
 /// What the variable [`ADAPTER`] asks for.
@@ -82,8 +82,8 @@ pub fn choose<'a>(adapters: &'a [Adapter], text: Option<&str>) -> Result<&'a Ada
     })
 }
 
-/// All of them with their handles, best first.
-pub(crate) fn enumerate() -> Vec<(Adapter, wgpu::Adapter)> {
+/// What finds adapters, and all of them with their handles, best first.
+pub(crate) fn enumerate() -> (wgpu::Instance, Vec<(Adapter, wgpu::Adapter)>) {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
     let found = now(instance.enumerate_adapters(wgpu::Backends::PRIMARY)).unwrap_or_default();
     let mut all: Vec<(Adapter, wgpu::Adapter)> = Vec::new();
@@ -103,7 +103,7 @@ pub(crate) fn enumerate() -> Vec<(Adapter, wgpu::Adapter)> {
         all.push((adapter, handle));
     }
     all.sort_by_key(|(adapter, _)| adapter.rank());
-    all
+    (instance, all)
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ use crate::adapter::{choose, enumerate, wanted};
 /// A device and its queue. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Gpu {
+    /// What found it; a window needs it to put pictures on a screen with the same device.
+    pub instance: wgpu::Instance,
     /// Where it comes from.
     pub adapter: wgpu::Adapter,
     /// Makes buffers and pipelines.
@@ -28,7 +30,8 @@ impl Gpu {
     /// # Errors
     /// [`GpuError::NoAdapter`]; [`GpuError::NoSuchAdapter`]; [`GpuError::Device`] if the driver refuses.
     pub fn open() -> Result<Self, GpuError> {
-        let (known, handles): (Vec<_>, Vec<_>) = enumerate().into_iter().unzip();
+        let (instance, all) = enumerate();
+        let (known, handles): (Vec<_>, Vec<_>) = all.into_iter().unzip();
         let chosen = choose(&known, wanted().as_deref())?;
         let chosen = known.iter().zip(handles).find(|(adapter, _)| *adapter == chosen);
         let (_, adapter) = chosen.ok_or(GpuError::NoAdapter)?;
@@ -40,12 +43,17 @@ impl Gpu {
         let opened = now(adapter.request_device(&descriptor)).ok_or(GpuError::NoAdapter)?;
         let (device, queue) =
             opened.map_err(|source| GpuError::Device { adapter: adapter.get_info().name, source })?;
-        Ok(Self::lent(adapter, device, queue))
+        Ok(Self::lent(instance, adapter, device, queue))
     }
 
     /// A device that somebody else opened and shares: what both submit runs in the order in which it is submitted.
-    pub fn lent(adapter: wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Self {
-        Self { adapter, device, queue, read: Arc::default() }
+    pub fn lent(
+        instance: wgpu::Instance,
+        adapter: wgpu::Adapter,
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+    ) -> Self {
+        Self { instance, adapter, device, queue, read: Arc::default() }
     }
 
     /// Bytes that this and its clones have copied back to the host so far.

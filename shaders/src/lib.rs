@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows what a [`Kernel`] computes; [`camera`] is the text of the ray tracer, with the mirrors of its
 //! structs. Whoever has a device already (the learner makes one) lends it:
-//! [`Gpu`] is three handles that clone for free.
+//! [`Gpu`] is four handles that clone for free.
 
 mod adapter;
 pub mod camera;

@@ -10,6 +10,7 @@ use crate::commands::render::{parse_channel, parse_size};
 use crate::engine::{EngineArgs, PhysicsArg};
 pub use crate::model_args::{BenchModel, FineTune, LearnArg, VerifySmolVla};
 use crate::mujoco::PeerArgs;
+pub use crate::view_args::View;
 
 /// A robot simulator with a learning loop.
 #[derive(Debug, Parser)]
@@ -56,6 +57,8 @@ pub enum Command {
     Rollout(Rollout),
     /// Render what a camera of a scene or robot file sees.
     Render(Render),
+    /// Open a window on a scene, a robot file, a run or a replay.
+    View(View),
     /// Say what a robot file holds, and what keiko makes of it.
     Import(Import),
     /// List the scenes, or describe one.

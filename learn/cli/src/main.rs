@@ -14,6 +14,7 @@ mod pictures;
 mod signals;
 mod states;
 mod studio;
+mod view_args;
 mod viewpoint;
 
 use std::process::ExitCode;

@@ -141,7 +141,7 @@ impl Device {
         if (&info.name, &info.device_pci_bus_id) != (&adapter.name, &adapter.pci) {
             return Err(refuse(&format!("burn opened {} instead", info.name)));
         }
-        let gpu = Gpu::lent(setup.adapter, setup.device, setup.queue);
+        let gpu = Gpu::lent(setup.instance, setup.adapter, setup.device, setup.queue);
         open.push((adapter.clone(), tensors.clone(), gpu.clone()));
         Ok(Self { tensors, gpu: Some((adapter, gpu)), reason })
     }

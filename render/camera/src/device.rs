@@ -165,7 +165,12 @@ impl DeviceTracer {
             })
             .collect();
         let trace = compute.bind(&[&scene, &[&counts, &views], &targets])?;
-        Ok(DeviceGroup { num_views, size, place, trace, outputs })
+        Ok(DeviceGroup { num_views, size, cameras: cameras_buffer, place, trace, outputs })
+    }
+
+    /// Gives a group other cameras, as many.
+    pub fn aim(&self, group: &DeviceGroup, cameras: &[layout::Camera]) {
+        self.gpu.write(&group.cameras, cameras);
     }
 
     /// Renders all views of a group, of the poses given last. Returns at once; the device works on.
@@ -199,6 +204,7 @@ impl DeviceTracer {
 pub struct DeviceGroup {
     num_views: usize,
     size: [u32; 2],
+    cameras: Buffer,
     place: Pass,
     trace: Pass,
     outputs: Vec<(Channel, Buffer)>,

@@ -110,32 +110,55 @@ impl Tracer {
     /// [`CameraError::Group`] without cameras or channels, for sizes that differ or are 0, or a camera on a body that
     /// is not there; [`CameraError::TooLarge`]; [`CameraError::Gpu`].
     pub fn group(&self, cameras: &[Camera], channels: &[Channel]) -> Result<CameraGroup, CameraError> {
-        let group_error = |message: String| Err(CameraError::Group(message));
         let (Some(first), false) = (cameras.first(), channels.is_empty()) else {
-            return group_error("a group needs a camera and a channel".to_owned());
+            return Err(CameraError::Group("a group needs a camera and a channel".to_owned()));
         };
-        for camera in cameras {
-            if camera.size != first.size || camera.size.contains(&0) {
-                let (a, b) = (camera.size, first.size);
-                return group_error(format!(
-                    "camera `{}` has images of {a:?} pixels, not {b:?}",
-                    camera.name
-                ));
-            }
-            if camera.body >= self.num_bodies {
-                return group_error(format!("camera `{}` is on body {}", camera.name, camera.body));
-            }
-        }
+        let size = first.size;
+        let mirrors = self.mirrors(cameras, size)?;
         let mut channels = channels.to_vec();
         channels.sort_unstable();
         channels.dedup();
-        let size = first.size;
-        let mirrors: Vec<layout::Camera> = cameras.iter().map(mirror).collect();
         let side = match &self.side {
             Side::Native(tracer) => GroupSide::Native(tracer.group(mirrors, size, &channels)?),
             Side::Device(tracer) => GroupSide::Device(tracer.group(&mirrors, size, &channels)?),
         };
         Ok(CameraGroup { num_views: self.num_envs * cameras.len(), size, side })
+    }
+
+    /// Gives a group other cameras, as many and of the same size: cheaper than a new group, on a GPU by far.
+    ///
+    /// # Errors
+    /// [`CameraError::Group`], as [`Tracer::group`], and for another number of cameras.
+    ///
+    /// # Panics
+    /// If the group is another tracer's.
+    pub fn aim(&self, group: &mut CameraGroup, cameras: &[Camera]) -> Result<(), CameraError> {
+        let mirrors = self.mirrors(cameras, group.size)?;
+        let (found, expected) = (cameras.len(), group.num_views / self.num_envs.max(1));
+        if found != expected {
+            return Err(CameraError::Group(format!("{found} cameras for a group of {expected}")));
+        }
+        match (&self.side, &mut group.side) {
+            (Side::Native(_), GroupSide::Native(group)) => group.aim(mirrors),
+            (Side::Device(tracer), GroupSide::Device(group)) => tracer.aim(group, &mirrors),
+            _ => panic!("{OTHERS_GROUP}"),
+        }
+        Ok(())
+    }
+
+    /// The cameras of a group as tracers have them, after a look at sizes and bodies.
+    fn mirrors(&self, cameras: &[Camera], size: [u32; 2]) -> Result<Vec<layout::Camera>, CameraError> {
+        for Camera { name, size: found, body, .. } in cameras {
+            if *found != size || found.contains(&0) {
+                return Err(CameraError::Group(format!(
+                    "camera `{name}` has images of {found:?} pixels, not {size:?}"
+                )));
+            }
+            if *body >= self.num_bodies {
+                return Err(CameraError::Group(format!("camera `{name}` is on body {body}")));
+            }
+        }
+        Ok(cameras.iter().map(mirror).collect())
     }
 
     /// Renders all views of a group, of the poses given last. A GPU works on after the return.

@@ -49,6 +49,12 @@ impl ImageTerm {
         self.picture.shape().iter().product()
     }
 
+    /// What the camera gave where an observation holds `value`: the inverse of offset and scale. Where the scene clips, it is
+    /// the end of the range. A scale of 0 leaves nothing to tell, and gives the offset.
+    pub fn pixel(&self, value: f32) -> f32 {
+        if self.scale == 0.0 { self.offset } else { value / self.scale + self.offset }
+    }
+
     fn value(&self, pixel: f32) -> f32 {
         let value = pixel - self.offset;
         self.scale * self.clip.map_or(value, |clip| value.clamp(-clip, clip))

@@ -13,6 +13,7 @@ mod draw;
 mod episodes;
 pub mod expert;
 mod eyes;
+mod hands;
 mod images;
 mod language;
 mod randomize;

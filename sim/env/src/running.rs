@@ -380,7 +380,7 @@ fn copy_rows(core: &dyn AnyBatch, first: usize, num_rows: usize, field: &mut Fie
 }
 
 /// Fills the rows of the physics from the batch state.
-fn import(rows: &mut dyn AnyBatch, state: &BatchState) {
+pub(crate) fn import(rows: &mut dyn AnyBatch, state: &BatchState) {
     let plan = rows.plan();
     let (output, first) = (batch::Part::Output, plan.fault);
     let fields = [

@@ -54,7 +54,7 @@ impl Default for EnvOptions {
 
 /// `num_envs` copies of a task that step together: a [`Simulation`] whose control step is the task's.
 pub struct TaskEnv {
-    simulation: Simulation,
+    pub(crate) simulation: Simulation,
     pool: Option<Arc<rayon::ThreadPool>>,
     scene: Scene,
     notes: Vec<String>,
@@ -62,14 +62,14 @@ pub struct TaskEnv {
     /// Physics steps in a control step.
     decimation: u32,
     /// What has been asked for since the last step.
-    seen: Seen,
+    pub(crate) seen: Seen,
     /// What sees the images that the scene observes, once there is one.
     eyes: Option<Eyes>,
 }
 
 /// Copies of the state of all environments, made when somebody asks.
 #[derive(Default)]
-struct Seen {
+pub(crate) struct Seen {
     state: OnceLock<BatchState>,
     commands: OnceLock<Field>,
 }
@@ -328,7 +328,7 @@ impl TaskEnv {
         running.keep_replays(&scene.model);
     }
 
-    fn running(&self) -> &Running {
+    pub(crate) fn running(&self) -> &Running {
         self.simulation.world.resource::<Running>()
     }
 
@@ -337,7 +337,7 @@ impl TaskEnv {
     }
 
     /// The rows of all environments.
-    fn core(&self) -> &dyn AnyBatch {
+    pub(crate) fn core(&self) -> &dyn AnyBatch {
         match (&self.running().rows, self.simulation.world.resource::<Physics>().0.lanes()) {
             (Some(rows), _) => &**rows,
             (None, Some(lanes)) => lanes.core(),

@@ -71,6 +71,13 @@ const LAYERS: &[Layer] = &[
         must_not_reach: &["burn*", "cubecl*", "cubek*", "egui*", "eframe", "winit", "pyo3*"],
         must_not_name: &["rapier3d", "bevy_ecs", "wgpu*", "naga*"],
     },
+    Layer {
+        name: "keiko-viewer",
+        may_use: &["keiko-camera", "keiko-env", "keiko-gpu", "keiko-model", "keiko-video", "keiko-world"],
+        must_not_reach: &["burn*", "cubecl*", "cubek*", "pyo3*"],
+        // The window brings its GPU interface; the device comes from keiko-gpu.
+        must_not_name: &["rapier3d", "bevy_ecs", "wgpu*", "naga*"],
+    },
     Layer { name: "keiko-video", may_use: &[], must_not_reach: GPU_AND_LEARNING, must_not_name: &[] },
     Layer {
         name: "keiko-policy",
@@ -110,9 +117,11 @@ const LAYERS: &[Layer] = &[
             "keiko-sight",
             "keiko-train",
             "keiko-video",
+            "keiko-viewer",
             "keiko-world",
         ],
-        must_not_reach: SCREEN_AND_PYTHON,
+        // It opens the window.
+        must_not_reach: &["pyo3*"],
         must_not_name: &["rapier3d"],
     },
     Layer {

@@ -26,6 +26,7 @@ mod verify;
 mod verify_bits;
 mod verify_mujoco;
 mod verify_smolvla;
+mod view;
 
 use keiko_world::verify::bits::Claim;
 
@@ -63,6 +64,7 @@ pub fn run(cli: &Cli) -> CommandResult {
             VerifyWhat::Mujoco(args) => verify_mujoco::run(args, &mut output),
         },
         Command::Render(args) => render::run(args, &mut output),
+        Command::View(args) => view::run(args, &mut output),
         Command::Envs(args) => envs::run(args, &mut output),
     };
     if let Err(failure) = &code {

@@ -15,3 +15,4 @@ mod smoke;
 mod support;
 mod train_resume;
 mod video;
+mod view;

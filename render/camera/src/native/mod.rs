@@ -158,6 +158,11 @@ pub struct NativeGroup {
 }
 
 impl NativeGroup {
+    /// Takes other cameras, as many.
+    pub fn aim(&mut self, cameras: Vec<layout::Camera>) {
+        self.cameras = cameras;
+    }
+
     /// A copy of the last images.
     pub fn read(&self) -> Images {
         lock(&self.images).clone()

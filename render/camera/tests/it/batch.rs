@@ -42,6 +42,34 @@ fn a_view_in_a_batch_is_the_view_alone_bit_for_bit() {
     });
 }
 
+#[test]
+fn an_aimed_group_sees_what_a_new_one_sees() {
+    with_each("batch::an_aimed_group_sees_what_a_new_one_sees", |backend| {
+        let mut random = Random(11);
+        let model = clutter(&mut random, false);
+        let state = strewn(&model, &mut random, 2);
+        let tracer = Tracer::new(backend, &model, 2, &TracerOptions::default()).expect("it fits");
+        let channels = [Channel::Rgb, Channel::Segmentation];
+        let first = camera_around(&mut random, SIZE);
+        let mut group = tracer.group(std::slice::from_ref(&first), &channels).expect("it fits");
+        tracer.pose(&state);
+        let mut seen = Vec::new();
+        for mut camera in [camera_around(&mut random, SIZE), camera_around(&mut random, SIZE)] {
+            camera.body = seen.len();
+            tracer.aim(&mut group, std::slice::from_ref(&camera)).expect("as many, as large");
+            tracer.render(&group);
+            seen.push(tracer.read(&group).expect("the device answers"));
+            assert!(seen.last() == Some(&render(backend, &model, &state, &[camera], &channels)));
+        }
+        assert!(seen[0] != seen[1]);
+
+        let wrong = [vec![first.clone().resized([8, 8])], vec![first.clone(), first.clone()], Vec::new()];
+        for cameras in wrong {
+            assert!(tracer.aim(&mut group, &cameras).is_err(), "{} cameras", cameras.len());
+        }
+    });
+}
+
 /// The state of one environment.
 fn column(model: &keiko_model::RobotModel, state: &BatchState, env: usize) -> BatchState {
     let mut alone = BatchState::new(model, 1);

@@ -7,6 +7,7 @@ mod common;
 mod episodes;
 mod grasp;
 mod gymnasium;
+mod hands;
 mod images;
 mod language;
 mod randomize;

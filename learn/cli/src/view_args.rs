@@ -1,0 +1,62 @@
+//! What can be typed after `keiko view`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::args::{DeviceArg, at_least_one};
+use crate::commands::render::parse_size;
+use crate::engine::PhysicsArg;
+
+/// `keiko view`.
+#[derive(Args, Clone, Debug)]
+pub struct View {
+    /// Scene name (see `keiko envs`), folder, or `scene.toml`; robot file (.xml, .urdf); run folder or `last`, whose policy acts
+    /// then; replay of an environment that broke (.safetensors).
+    #[arg(value_name = "SCENE|ROBOT|RUN|REPLAY")]
+    pub what: String,
+
+    /// A trained policy acts in the scene: run folder, name of a task (its newest run), or `last`.
+    #[arg(long, value_name = "RUN")]
+    pub policy: Option<String>,
+
+    /// Folder for run folders, where `last` and `--policy` are looked up.
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub runs: PathBuf,
+
+    /// Number of environments; one is shown at a time.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
+    pub envs: usize,
+
+    /// Seed of the episodes.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+
+    /// Change a value of the scene. Repeatable.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+
+    /// Folder that a robot file's includes and meshes may not leave; the file's own folder by default.
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+
+    /// Executor; the scene's own choice by default.
+    #[arg(long, value_enum)]
+    pub physics: Option<PhysicsArg>,
+
+    /// Where cameras and the picture are traced.
+    #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
+    pub device: DeviceArg,
+
+    /// Begin playing; otherwise the space key does.
+    #[arg(long)]
+    pub play: bool,
+
+    /// Size of the window.
+    #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = parse_size, default_value = "1280x720")]
+    pub size: [u32; 2],
+
+    /// Close after so many frames, and say how many were drawn in a second.
+    #[arg(long, value_name = "N")]
+    pub frames: Option<u64>,
+}

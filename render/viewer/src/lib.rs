@@ -1,0 +1,74 @@
+//! The viewer: a window on a batch, to see, push and understand a scene and what its policy sees.
+//!
+//! [`Session`] is all that a person can do, without a window: it owns the subject, its clock and its past. [`App`] draws it with
+//! egui and calls it. [`run`] opens the window. Policies come in from above as [`Actor`]s.
+
+mod actions;
+mod app;
+mod bare;
+mod desk;
+mod driver;
+mod eye;
+mod film;
+mod history;
+mod log;
+mod marks;
+mod orbit;
+mod output;
+mod palette;
+mod panels;
+mod project;
+mod properties;
+mod pull;
+mod ring;
+mod seen;
+mod session;
+mod state_text;
+mod subject;
+mod tally;
+mod thing;
+mod toolbar;
+mod units;
+mod view;
+mod viewport;
+mod watch;
+mod window;
+
+pub use actions::Action;
+pub use app::{App, Painter};
+pub use driver::{Actor, Casting, Driver};
+pub use eye::{Eye, Resolution, Shapes};
+pub use film::Film;
+pub use history::{Curve, History, Sample};
+pub use orbit::Orbit;
+pub use project::Projection;
+pub use properties::{Property, properties};
+pub use pull::Pull;
+pub use seen::{Shown, Tensor, pictures, tensor};
+pub use session::{SPEEDS, Session};
+pub use state_text::state_toml;
+pub use subject::{Input, LoadOptions, Source, Subject};
+pub use thing::{Thing, body_pose};
+pub use view::View;
+pub use watch::Watch;
+pub use window::{Report, WindowOptions, run};
+
+/// Why there is no view.
+#[derive(Debug, thiserror::Error)]
+pub enum ViewError {
+    /// A scene or robot file.
+    #[error(transparent)]
+    File(#[from] keiko_model::Error),
+    /// A replay file.
+    #[error(transparent)]
+    Replay(#[from] keiko_world::replay::ReplayError),
+    /// What renders.
+    #[error(transparent)]
+    Camera(#[from] keiko_camera::CameraError),
+    /// The policy does not fit, in words.
+    #[error("{0}")]
+    Policy(String),
+    /// There is no display, or no adapter that draws on it.
+    #[error("no window: {0}")]
+    Window(String),
+}

@@ -1,0 +1,222 @@
+//! What is drawn over the picture: frames, axes, centres of mass, forces, cameras.
+
+use glam::DVec3;
+use keiko_model::Pose;
+use keiko_model::kinematics;
+use keiko_model::robot::{JointKind, RobotModel};
+use keiko_world::BatchState;
+
+use crate::pull::{Pull, mover};
+use crate::thing::{Thing, body_poses, body_vector};
+
+/// Forces under this are not drawn \[N\].
+const LEAST_FORCE: f64 = 1e-3;
+/// What a robot's own weight is drawn as, in sizes of the scene.
+const WEIGHT_LENGTH: f64 = 0.6;
+
+const RED: [u8; 3] = [235, 80, 80];
+const GREEN: [u8; 3] = [90, 200, 90];
+const BLUE: [u8; 3] = [90, 140, 255];
+const YELLOW: [u8; 3] = [250, 210, 70];
+const ORANGE: [u8; 3] = [255, 150, 40];
+const VIOLET: [u8; 3] = [200, 130, 255];
+const WHITE: [u8; 3] = [245, 245, 245];
+
+/// What is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarkOptions {
+    /// Frames of bodies.
+    pub frames: bool,
+    /// Axes of joints.
+    pub joints: bool,
+    /// Centre of mass of everything, and its place on the ground below.
+    pub center: bool,
+    /// Boxes with the inertia of each body.
+    pub inertia: bool,
+    /// Net contact force on each body.
+    pub contacts: bool,
+    /// What cameras see.
+    pub cameras: bool,
+    /// Names of bodies.
+    pub names: bool,
+}
+
+impl Default for MarkOptions {
+    fn default() -> Self {
+        Self {
+            frames: false,
+            joints: false,
+            center: false,
+            inertia: false,
+            contacts: true,
+            cameras: false,
+            names: false,
+        }
+    }
+}
+
+/// A mark in the world.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mark {
+    /// A line.
+    Line([DVec3; 2], [u8; 3]),
+    /// A line with a head at its second end.
+    Arrow([DVec3; 2], [u8; 3]),
+    /// A point.
+    Dot(DVec3, [u8; 3]),
+    /// Words at a point.
+    Text(DVec3, String, [u8; 3]),
+}
+
+/// The marks of an environment; `size` is what is looked at \[m\].
+pub fn marks(
+    model: &RobotModel,
+    state: &BatchState,
+    env: usize,
+    options: MarkOptions,
+    size: f64,
+) -> Vec<Mark> {
+    let poses = body_poses(model, state, env);
+    let mut marks = Vec::new();
+    let moving = 1..model.bodies.len();
+    if options.frames {
+        moving.clone().for_each(|body| frame(&mut marks, poses[body], 0.12 * size));
+    }
+    if options.joints {
+        for (index, joint) in model.joints.iter().enumerate() {
+            if joint.kind.num_dofs() == 1 {
+                marks.extend(axis(model, &poses, index, 0.18 * size, YELLOW));
+            }
+        }
+    }
+    if options.inertia {
+        moving.clone().for_each(|body| inertia_box(&mut marks, model, body, poses[body]));
+    }
+    if options.center {
+        let center = kinematics::center_of_mass(model, &poses);
+        let below = DVec3::new(center.x, center.y, 0.0);
+        marks.push(Mark::Dot(center, VIOLET));
+        marks.push(Mark::Line([center, below], VIOLET));
+        marks.push(Mark::Text(center, "centre of mass".to_owned(), VIOLET));
+    }
+    if options.contacts {
+        let weight = model.total_mass() * model.options.gravity.length();
+        let scale = WEIGHT_LENGTH * size / weight.max(1.0);
+        // What the ground feels says nothing new.
+        for body in moving.clone().filter(|body| mover(model, *body) != 0) {
+            let force = body_vector(&state.contact_force, env, body);
+            if force.length() > LEAST_FORCE && force.is_finite() {
+                let at = contact_place(model, poses[body], body);
+                marks.push(Mark::Arrow([at, at + force * scale], ORANGE));
+            }
+        }
+    }
+    if options.cameras {
+        for camera in &model.cameras {
+            let pose = poses[camera.body].compose(camera.pose);
+            let corner = |x: f64, y: f64| {
+                let pixel = [x * f64::from(camera.size[0]), y * f64::from(camera.size[1])];
+                let flat = [0, 1].map(|k| (pixel[k] - camera.center[k]) / camera.focal[k]);
+                pose.transform_point(DVec3::new(flat[0], flat[1], 1.0) * 0.25 * size)
+            };
+            let corners = [corner(0.0, 0.0), corner(1.0, 0.0), corner(1.0, 1.0), corner(0.0, 1.0)];
+            for k in 0..4 {
+                marks.push(Mark::Line([pose.position, corners[k]], BLUE));
+                marks.push(Mark::Line([corners[k], corners[(k + 1) % 4]], BLUE));
+            }
+            marks.push(Mark::Text(pose.position, camera.name.clone(), BLUE));
+        }
+    }
+    if options.names {
+        for body in moving {
+            marks.push(Mark::Text(poses[body].position, model.bodies[body].name.clone(), WHITE));
+        }
+    }
+    marks
+}
+
+/// The marks of what is selected.
+pub fn selection(model: &RobotModel, state: &BatchState, env: usize, thing: Thing, size: f64) -> Vec<Mark> {
+    let poses = body_poses(model, state, env);
+    let mut marks = Vec::new();
+    let body = thing.body(model);
+    let at = match thing {
+        Thing::Joint(index) if model.joints[index].kind.num_dofs() == 1 => {
+            marks.extend(axis(model, &poses, index, 0.4 * size, YELLOW));
+            poses[body].transform_point(model.joints[index].anchor)
+        }
+        Thing::Geom(index) => {
+            let pose = poses[body].compose(model.geoms[index].pose);
+            frame(&mut marks, pose, 0.2 * size);
+            pose.position
+        }
+        Thing::Site(index) => {
+            let pose = poses[body].compose(model.sites[index].pose);
+            frame(&mut marks, pose, 0.2 * size);
+            pose.position
+        }
+        Thing::Camera(index) => {
+            let pose = poses[body].compose(model.cameras[index].pose);
+            frame(&mut marks, pose, 0.2 * size);
+            pose.position
+        }
+        Thing::Sensor(_) => return marks,
+        _ => {
+            frame(&mut marks, poses[body], 0.2 * size);
+            poses[body].position
+        }
+    };
+    if body != 0 || !matches!(thing, Thing::Body(_) | Thing::Actuator(_)) {
+        marks.push(Mark::Dot(at, WHITE));
+        marks.push(Mark::Text(at, thing.name(model).to_owned(), WHITE));
+    }
+    marks
+}
+
+/// The marks of a pull.
+pub fn pull(pull: &Pull, state: &BatchState, env: usize) -> Vec<Mark> {
+    let held = pull.held(state, env);
+    vec![Mark::Line([held, pull.hand], RED), Mark::Dot(held, RED), Mark::Dot(pull.hand, WHITE)]
+}
+
+fn frame(marks: &mut Vec<Mark>, pose: Pose, length: f64) {
+    for (axis, color) in [(DVec3::X, RED), (DVec3::Y, GREEN), (DVec3::Z, BLUE)] {
+        marks.push(Mark::Line([pose.position, pose.transform_point(axis * length)], color));
+    }
+}
+
+/// An arrow along the axis about which, or along which, a joint moves its body.
+fn axis(model: &RobotModel, poses: &[Pose], index: usize, length: f64, color: [u8; 3]) -> [Mark; 2] {
+    let joint = &model.joints[index];
+    let pose = poses[joint.body];
+    let (at, along) = (pose.transform_point(joint.anchor), pose.rotation * joint.axis * length);
+    let turn = if joint.kind == JointKind::Revolute { 0.35 } else { 0.0 };
+    [Mark::Arrow([at - along * turn, at + along], color), Mark::Dot(at, color)]
+}
+
+/// The box of even density that has a body's mass and moments.
+fn inertia_box(marks: &mut Vec<Mark>, model: &RobotModel, body: usize, pose: Pose) {
+    let inertial = &model.bodies[body].inertial;
+    if inertial.mass <= 0.0 {
+        return;
+    }
+    let [x, y, z] = inertial.moments.to_array();
+    let half = [y + z - x, x + z - y, x + y - z].map(|sum| 0.5 * (6.0 * sum.max(0.0) / inertial.mass).sqrt());
+    let pose = pose.compose(inertial.pose);
+    let corner = |bits: usize| {
+        let side = |k: usize| if bits >> k & 1 == 0 { -half[k] } else { half[k] };
+        pose.transform_point(DVec3::new(side(0), side(1), side(2)))
+    };
+    for a in 0..8usize {
+        for b in [1, 2, 4].map(|bit| a | bit).into_iter().filter(|b| *b != a) {
+            marks.push(Mark::Line([corner(a), corner(b)], VIOLET));
+        }
+    }
+}
+
+/// Where the contact force of a body is drawn: at the lowest of its shapes that collide, for lack of a point.
+fn contact_place(model: &RobotModel, pose: Pose, body: usize) -> DVec3 {
+    let shapes = model.geoms.iter().filter(|geom| geom.body == body && geom.collides());
+    let centers = shapes.map(|geom| pose.transform_point(geom.pose.position));
+    centers.min_by(|a, b| a.z.total_cmp(&b.z)).unwrap_or(pose.position)
+}

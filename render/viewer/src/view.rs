@@ -1,0 +1,230 @@
+//! How the session is looked at: from where, which shapes, which marks, and the picture that is on screen.
+
+use std::time::Instant;
+
+use eframe::egui::{ColorImage, Context, TextureHandle, TextureOptions};
+use glam::DVec3;
+use keiko_camera::{Backend, Camera, CameraError, Channel};
+use keiko_model::Pose;
+use keiko_model::robot::RobotModel;
+
+use crate::eye::{Eye, Resolution, Shapes};
+use crate::marks::MarkOptions;
+use crate::orbit::Orbit;
+use crate::project::Projection;
+use crate::session::Session;
+use crate::thing::body_pose;
+
+/// Time that a picture may take while something moves \[s\].
+const BUDGET: f64 = 0.022;
+
+/// A picture as it was made.
+#[derive(Clone, Debug, PartialEq)]
+struct Made {
+    revision: u64,
+    env: usize,
+    camera: Camera,
+    /// Whether it has four rays for each pixel of the screen.
+    fine: bool,
+}
+
+/// Where somebody looks from, and at what.
+pub struct View {
+    /// The free camera.
+    pub orbit: Orbit,
+    /// The camera of the scene that is looked through, by its number in the model.
+    pub through: Option<usize>,
+    /// Which shapes are seen.
+    pub shapes: Shapes,
+    /// What is drawn over them.
+    pub marks: MarkOptions,
+    /// Whether the free camera keeps the robot in sight.
+    pub follow: bool,
+    backend: Backend,
+    eye: Eye,
+    resolution: Resolution,
+    texture: Option<TextureHandle>,
+    made: Option<Made>,
+    /// Of the picture on the screen \[pixel\].
+    shown: [u32; 2],
+    followed: Option<DVec3>,
+    /// Size of the robot and its things \[m\].
+    size: f64,
+}
+
+impl std::fmt::Debug for View {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("View")
+            .field("orbit", &self.orbit)
+            .field("through", &self.through)
+            .finish_non_exhaustive()
+    }
+}
+
+impl View {
+    /// A look at all of a session's subject.
+    ///
+    /// # Errors
+    /// As [`Eye::new`].
+    pub fn new(session: &Session) -> Result<Self, CameraError> {
+        let backend = session.options().backend.clone();
+        let orbit = over(session);
+        Ok(Self {
+            orbit,
+            through: None,
+            shapes: Shapes::default(),
+            marks: MarkOptions::default(),
+            follow: true,
+            eye: Eye::new(&backend, session.subject(), Shapes::default())?,
+            backend,
+            resolution: Resolution::default(),
+            texture: None,
+            made: None,
+            shown: [640, 480],
+            followed: None,
+            size: 0.5 * orbit.height_at_target(),
+        })
+    }
+
+    /// After the subject was loaded again, or other shapes were asked for.
+    ///
+    /// # Errors
+    /// As [`Eye::new`]; the old eye stays.
+    pub fn renew(&mut self, session: &Session) -> Result<(), CameraError> {
+        self.eye = Eye::new(&self.backend, session.subject(), self.shapes)?;
+        self.size = 0.5 * over(session).height_at_target();
+        self.through = self.through.filter(|camera| *camera < session.model().cameras.len());
+        self.made = None;
+        self.followed = None;
+        Ok(())
+    }
+
+    /// Size of the robot and its things \[m\].
+    pub fn size(&self) -> f64 {
+        self.size
+    }
+
+    /// Size of the picture on the screen \[pixel\].
+    pub fn shown_size(&self) -> [u32; 2] {
+        self.shown
+    }
+
+    /// Looks at all of it.
+    pub fn look_over(&mut self, session: &Session) {
+        self.orbit = over(session);
+        self.through = None;
+    }
+
+    /// Moves with the robot, if it is to be kept in sight.
+    pub fn keep_up(&mut self, session: &Session) {
+        let base = base(session);
+        let position = body_pose(session.state(), session.env(), base).position;
+        if let Some(before) = self.followed.replace(position)
+            && self.follow
+            && position.is_finite()
+        {
+            let moved = position - before;
+            self.orbit.target += DVec3::new(moved.x, moved.y, 0.0);
+        }
+    }
+
+    /// The camera for a picture of a size \[pixel\], and `world_from_body` of what carries it.
+    pub fn camera(&self, session: &Session, size: [u32; 2]) -> (Camera, Pose) {
+        match self.through.and_then(|index| session.model().cameras.get(index)) {
+            Some(camera) => {
+                let pose = body_pose(session.state(), session.env(), camera.body);
+                (camera.clone().resized(size), pose)
+            }
+            None => (self.orbit.camera(size), Pose::IDENTITY),
+        }
+    }
+
+    /// The same as a projection.
+    pub fn projection(&self, session: &Session, size: [u32; 2]) -> Projection {
+        let (camera, pose) = self.camera(session, size);
+        Projection::new(&camera, pose)
+    }
+
+    /// The picture of a size \[pixel\]: coarse while something moves, fine when it rests. True where a finer one is to come.
+    ///
+    /// # Errors
+    /// The device is lost, or has no room for it.
+    pub fn picture(
+        &mut self,
+        ctx: &Context,
+        session: &Session,
+        size: [u32; 2],
+        moving: bool,
+    ) -> Result<bool, CameraError> {
+        self.shown = size;
+        let (camera, _) = self.camera(session, size);
+        let (revision, env) = (session.revision(), session.env());
+        let same = self
+            .made
+            .as_ref()
+            .is_some_and(|made| (made.revision, made.env, &made.camera) == (revision, env, &camera));
+        let was_fine = self.made.as_ref().is_some_and(|made| made.fine);
+        if same && (was_fine || moving) {
+            return Ok(!was_fine);
+        }
+        // What has just changed may change again at once; what is still the same may rest.
+        let fine = same || self.made.is_none();
+        let divisor = if fine { 1 } else { self.resolution.divisor(size, BUDGET) };
+        let sides = size.map(|side| if fine { 2 * side } else { side.div_ceil(divisor) });
+        let start = Instant::now();
+        self.eye.pose(session.state(), env);
+        let images = self.eye.look(&camera.clone().resized(sides), &[Channel::Rgb])?;
+        self.resolution.took(sides, start.elapsed().as_secs_f64());
+        let sides = sides.map(|side| side as usize);
+        let image = ColorImage::from_rgba_premultiplied(sides, images.rgb().unwrap_or_default());
+        match &mut self.texture {
+            Some(texture) => texture.set(image, TextureOptions::LINEAR),
+            None => self.texture = Some(ctx.load_texture("viewport", image, TextureOptions::LINEAR)),
+        }
+        self.made = Some(Made { revision, env, camera, fine });
+        Ok(!fine)
+    }
+
+    /// The picture that was made last.
+    pub fn texture(&self) -> Option<&TextureHandle> {
+        self.texture.as_ref()
+    }
+
+    /// Body, geom and point of the surface under a pixel of a picture of a size \[pixel\].
+    ///
+    /// # Errors
+    /// The device is lost.
+    pub fn pick(
+        &mut self,
+        session: &Session,
+        size: [u32; 2],
+        pixel: [f64; 2],
+    ) -> Result<Option<Picked>, CameraError> {
+        let (camera, pose) = self.camera(session, size);
+        self.eye.pose(session.state(), session.env());
+        let found = self.eye.pick(&camera, pose, pixel)?;
+        Ok(found.map(|(geom, point)| Picked { geom, body: session.model().geoms[geom].body, point }))
+    }
+}
+
+/// What is under the pointer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Picked {
+    /// Index of the geom.
+    pub geom: usize,
+    /// Its body.
+    pub body: usize,
+    /// Where the surface is, in the world \[m\].
+    pub point: DVec3,
+}
+
+fn over(session: &Session) -> Orbit {
+    let qpos: Vec<f64> = session.state().qpos.column(session.env()).map(f64::from).collect();
+    Orbit::over(session.model(), &qpos)
+}
+
+/// The robot's base, or the first body.
+pub fn base(session: &Session) -> usize {
+    let first = |model: &RobotModel| usize::from(model.bodies.len() > 1);
+    session.subject().task().map_or_else(|| first(session.model()), |env| env.scene().base)
+}

@@ -1,0 +1,230 @@
+//! The picture in the middle: mouse, marks, and what it says in its corners.
+
+use eframe::egui::{
+    Align2, Color32, FontId, Key, PointerButton, Pos2, Rect, Response, Sense, Stroke, Ui, pos2, vec2,
+};
+
+use crate::marks::{self, Mark};
+use crate::project::Projection;
+use crate::session::Session;
+use crate::thing::Thing;
+use crate::view::View;
+
+/// Zoom for a point of scrolling.
+const SCROLL: f64 = 0.002;
+/// Flying, in distances to the target a second.
+const FLIGHT: f64 = 1.2;
+/// Time after which a picture that rests becomes fine \[s\].
+const REST: f64 = 0.15;
+
+/// Draws the viewport and does what hands do in it. What goes wrong is said in it.
+pub fn show(ui: &mut Ui, session: &mut Session, view: &mut View) {
+    let rect = ui.available_rect_before_wrap();
+    let response = ui.allocate_rect(rect, Sense::click_and_drag());
+    response.widget_info(|| eframe::egui::WidgetInfo::labeled(eframe::egui::Role::Image, true, "viewport"));
+    let scale = ui.pixels_per_point();
+    let size = [rect.width(), rect.height()].map(|side| ((side * scale).round() as u32).max(1));
+    if rect.width() < 2.0 || rect.height() < 2.0 {
+        return;
+    }
+    let lens = Lens { rect, scale: f64::from(scale), size };
+    let error = hands(ui, &response, &lens, session, view).err();
+    view.keep_up(session);
+    let flying = response.dragged() || ui.input(|input| input.is_scrolling());
+    let moving = session.is_playing() || flying;
+    let picture = view.picture(ui.ctx(), session, size, moving);
+    if let Ok(true) = picture {
+        match moving {
+            true => ui.ctx().request_repaint(),
+            false => ui.ctx().request_repaint_after_secs(REST as f32),
+        }
+    }
+    let painter = ui.painter_at(rect);
+    if let Some(texture) = view.texture() {
+        let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+        painter.image(texture.id(), rect, whole, Color32::WHITE);
+    }
+    let projection = view.projection(session, size);
+    draw_marks(&painter, &lens, &projection, session, view);
+    if let Some(failure) = session.failure() {
+        banner(ui, rect, failure);
+    } else if let Some(error) = error.or(picture.err()) {
+        banner(ui, rect, &error.to_string());
+    }
+}
+
+/// Between points of the window and pixels of the picture.
+struct Lens {
+    rect: Rect,
+    scale: f64,
+    size: [u32; 2],
+}
+
+impl Lens {
+    fn pixel(&self, at: Pos2) -> [f64; 2] {
+        let from = at - self.rect.min;
+        [f64::from(from.x) * self.scale, f64::from(from.y) * self.scale]
+    }
+
+    fn point(&self, pixel: [f64; 2]) -> Pos2 {
+        self.rect.min + vec2((pixel[0] / self.scale) as f32, (pixel[1] / self.scale) as f32)
+    }
+}
+
+/// What the mouse and the keys of flight do.
+fn hands(
+    ui: &Ui,
+    response: &Response,
+    lens: &Lens,
+    session: &mut Session,
+    view: &mut View,
+) -> Result<(), keiko_camera::CameraError> {
+    let ctrl = ui.input(|input| input.modifiers.command || input.modifiers.ctrl);
+    if response.drag_started_by(PointerButton::Primary)
+        && ctrl
+        && let Some(at) = ui.input(|input| input.pointer.press_origin())
+        && let Some(picked) = view.pick(session, lens.size, lens.pixel(at))?
+    {
+        session.grab(picked.body, picked.point);
+    }
+    if response.drag_stopped() {
+        session.release();
+    }
+    if let (Some(pull), Some(at)) = (session.pull().copied(), response.interact_pointer_pos()) {
+        let hand = view.projection(session, lens.size).beside(lens.pixel(at), pull.hand);
+        session.pull_to(hand);
+    } else {
+        let height = f64::from(lens.rect.height());
+        let drag = response.drag_delta();
+        let drag = [f64::from(drag.x) / height, f64::from(drag.y) / height];
+        if response.dragged_by(PointerButton::Primary) && !ctrl {
+            view.through = None;
+            view.orbit.turn(drag);
+        }
+        if response.dragged_by(PointerButton::Secondary) {
+            view.through = None;
+            view.orbit.pan(drag);
+        }
+        if response.dragged_by(PointerButton::Middle) {
+            view.orbit.zoom((2.0 * drag[1]).exp());
+        }
+    }
+    if response.is_pointer_button_down_on() && ui.input(|input| input.pointer.secondary_down()) {
+        fly(ui, view);
+    }
+    if response.contains_pointer() {
+        let scroll = ui.input(|input| f64::from(input.smooth_scroll_delta().y));
+        if scroll != 0.0 {
+            view.orbit.zoom((-SCROLL * scroll).exp());
+        }
+    }
+    for button in [PointerButton::Primary, PointerButton::Secondary] {
+        if response.double_clicked_by(button)
+            && let Some(at) = response.interact_pointer_pos()
+        {
+            let picked = view.pick(session, lens.size, lens.pixel(at))?;
+            match (button, picked) {
+                (PointerButton::Primary, picked) => {
+                    session.select(picked.map(|picked| Thing::Body(picked.body)));
+                }
+                (_, Some(picked)) => view.orbit.target = picked.point,
+                (_, None) => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// W, A, S, D, Q and E while the right button is down.
+fn fly(ui: &Ui, view: &mut View) {
+    let (way, dt) = ui.input(|input| {
+        let along = |up, down| f64::from(i8::from(input.key_down(up)) - i8::from(input.key_down(down)));
+        let way = [along(Key::D, Key::A), along(Key::E, Key::Q), along(Key::W, Key::S)];
+        (way, f64::from(input.stable_dt.min(0.1)))
+    });
+    if way != [0.0; 3] {
+        view.through = None;
+        view.orbit.fly(way.map(|way| way * FLIGHT * dt));
+        ui.ctx().request_repaint();
+    }
+}
+
+fn draw_marks(
+    painter: &eframe::egui::Painter,
+    lens: &Lens,
+    projection: &Projection,
+    session: &Session,
+    view: &View,
+) {
+    let (model, state, env) = (session.model(), session.state(), session.env());
+    let mut all = marks::marks(model, state, env, view.marks, view.size());
+    if let Some(thing) = session.selected() {
+        all.extend(marks::selection(model, state, env, thing, view.size()));
+    }
+    if let Some(pull) = session.pull() {
+        all.extend(marks::pull(pull, state, env));
+    }
+    let color = |[r, g, b]: [u8; 3]| Color32::from_rgb(r, g, b);
+    let stroke = |rgb| Stroke::new(1.8, color(rgb));
+    for mark in all {
+        match mark {
+            Mark::Line([a, b], rgb) => {
+                if let Some(ends) = projection.segment(a, b) {
+                    painter.line_segment(ends.map(|end| lens.point(end)), stroke(rgb));
+                }
+            }
+            Mark::Arrow([a, b], rgb) => {
+                if let Some([a, b]) = projection.segment(a, b).map(|ends| ends.map(|end| lens.point(end))) {
+                    painter.line_segment([a, b], stroke(rgb));
+                    head(painter, a, b, color(rgb));
+                }
+            }
+            Mark::Dot(at, rgb) => {
+                if let Some((pixel, _)) = projection.pixel(at) {
+                    painter.circle_filled(lens.point(pixel), 3.5, color(rgb));
+                }
+            }
+            Mark::Text(at, words, rgb) => {
+                if let Some((pixel, _)) = projection.pixel(at) {
+                    let place = lens.point(pixel) + vec2(7.0, -7.0);
+                    let font = FontId::proportional(12.0);
+                    painter.text(
+                        place + vec2(1.0, 1.0),
+                        Align2::LEFT_BOTTOM,
+                        &words,
+                        font.clone(),
+                        Color32::from_black_alpha(200),
+                    );
+                    painter.text(place, Align2::LEFT_BOTTOM, &words, font, color(rgb));
+                }
+            }
+        }
+    }
+}
+
+/// The head of an arrow from `a` to `b`.
+fn head(painter: &eframe::egui::Painter, a: Pos2, b: Pos2, color: Color32) {
+    let along = b - a;
+    if along.length() < 2.0 {
+        return;
+    }
+    let size = (0.3 * along.length()).min(9.0);
+    let (forward, side) = (along.normalized() * size, along.normalized().rot90() * (0.45 * size));
+    let corners = vec![b, b - forward + side, b - forward - side];
+    painter.add(eframe::egui::Shape::convex_polygon(corners, color, Stroke::NONE));
+}
+
+/// Bad news over the picture.
+fn banner(ui: &mut Ui, rect: Rect, words: &str) {
+    let place = Rect::from_min_size(rect.min + vec2(8.0, 8.0), vec2(rect.width() - 16.0, 0.0));
+    ui.scope_builder(eframe::egui::UiBuilder::new().max_rect(place), |ui| {
+        let frame = eframe::egui::Frame::new().fill(Color32::from_rgb(110, 20, 20)).inner_margin(8);
+        frame.show(ui, |ui| {
+            ui.colored_label(Color32::WHITE, words);
+            ui.colored_label(
+                Color32::from_gray(210),
+                "The last good state is shown. It is loaded again when a file is saved.",
+            );
+        });
+    });
+}
