@@ -15,8 +15,8 @@ pub const MAX_DEPTH: u32 = 32;
 /// Radius of the bounding sphere of what has no bounds \[m\].
 pub const UNBOUNDED: f32 = 1e9;
 /// Outputs of [`trace_kernel`], in the order of their bindings: the switches that turn them on.
-pub const OUTPUTS: [&str; 8] =
-    ["RGB", "RGB_FLOAT", "DEPTH", "DISTANCE", "SEGMENTATION", "LINK", "CLASS", "NORMALS"];
+pub const OUTPUTS: [&str; 9] =
+    ["RGB", "RGB_FLOAT", "DEPTH", "DISTANCE", "SEGMENTATION", "LINK", "CLASS", "NORMALS", "RADIANCE"];
 
 const SCENE: &str = include_str!("camera/scene.wgsl");
 
@@ -33,6 +33,8 @@ pub fn trace_kernel() -> String {
         include_str!("camera/mesh.wgsl"),
         include_str!("camera/terrain.wgsl"),
         include_str!("camera/shade.wgsl"),
+        include_str!("camera/lens.wgsl"),
+        include_str!("camera/lamps.wgsl"),
         include_str!("camera/trace.wgsl"),
     ]
     .concat()
@@ -80,6 +82,18 @@ pub enum Kind {
     Mesh = 6,
     /// `asset` is its place among the height fields.
     HeightField = 7,
+}
+
+/// What lens a [`Camera`] has; the numbers are the text's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum LensKind {
+    /// No distortion.
+    Pinhole = 0,
+    /// `bend` is k1, k2, p1, p2, and `bend_5` k3.
+    BrownConrady = 1,
+    /// `bend` is k1 to k4.
+    KannalaBrandt = 2,
 }
 
 macro_rules! mirrors {
@@ -231,6 +245,30 @@ mirrors! {
         pad_3: f32,
     }
 
+    /// A lamp in one environment.
+    Lamp {
+        /// In the world \[m\].
+        position: [f32; 3],
+        /// Where its light ends \[m\].
+        range: f32,
+        /// Where it shines, unit.
+        direction: [f32; 3],
+        /// Cosine of the angle at which its light ends; under -1 shines everywhere.
+        edge: f32,
+        /// Light on a surface that faces it at 1 m, linear RGB.
+        color: [f32; 3],
+        /// One over the difference of the cosines between which light falls.
+        sharpness: f32,
+        /// Whether things cast shadows in its light.
+        shadow: u32,
+        /// Nothing.
+        pad_0: u32,
+        /// Nothing.
+        pad_1: u32,
+        /// Nothing.
+        pad_2: u32,
+    }
+
     /// A camera on a body, OpenCV axes.
     Camera {
         /// `body_from_camera`, xyzw.
@@ -247,10 +285,12 @@ mirrors! {
         near: f32,
         /// Largest depth that is reported \[m\].
         far: f32,
-        /// Nothing.
-        pad_0: f32,
-        /// Nothing.
-        pad_1: f32,
+        /// A [`LensKind`].
+        lens: u32,
+        /// The lens's fifth coefficient.
+        bend_5: f32,
+        /// Its first four.
+        bend: [f32; 4],
     }
 
     /// A camera in one environment; written by the kernel.
@@ -265,16 +305,18 @@ mirrors! {
         far: f32,
         /// The camera's y axis in the world.
         down: [f32; 3],
-        /// Nothing.
-        pad_0: f32,
+        /// As in [`Camera`].
+        lens: u32,
         /// The camera's z axis in the world.
         forward: [f32; 3],
-        /// Nothing.
-        pad_1: f32,
+        /// As in [`Camera`].
+        bend_5: f32,
         /// As in [`Camera`].
         focal: [f32; 2],
         /// As in [`Camera`].
         center: [f32; 2],
+        /// As in [`Camera`].
+        bend: [f32; 4],
     }
 
     /// Sizes of a dispatch.
@@ -291,10 +333,10 @@ mirrors! {
         width: u32,
         /// Of an image \[pixel\].
         height: u32,
-        /// Nothing.
-        pad_0: u32,
-        /// Nothing.
-        pad_1: u32,
+        /// 1 where cameras, light and colours are given for each environment, 0 where once for all.
+        varied: u32,
+        /// Lamps of an environment.
+        lamps: u32,
     }
 
     /// How a picture becomes an observation.

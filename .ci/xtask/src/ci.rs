@@ -136,7 +136,8 @@ pub fn run(root: &Path) -> bool {
         steps.tests("tests", &mut cargo(root, &tests));
         steps.command("smoke", &mut keiko(root, &["smoke", "scenes", "--junit", "target/smoke.xml"]));
         // The scenes that have cameras, whose kernels run in software where there is no GPU.
-        let seen = ["scenes/arm-reach", "scenes/cartpole-pixels", "scenes/reach-to"];
+        let seen =
+            ["scenes/arm-reach", "scenes/cartpole-pixels", "scenes/cartpole-webcam", "scenes/reach-to"];
         let args = [&["smoke", "--device", "gpu", "--steps", "20"][..], &seen].concat();
         steps.command("smoke of the kernels", &mut keiko(root, &args));
         for example in examples(root) {

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use keiko_camera::{Backend, Observer, TracerOptions};
+use keiko_camera::{Backend, Camera, CameraError, CameraGroup, Observer, Tracer, TracerOptions, aimed_each};
 use keiko_env::{Picture, TaskEnv, VecEnv};
 use keiko_gpu::Gpu;
 use keiko_model::compose::Scene;
@@ -52,6 +52,31 @@ pub fn options(scene: &Scene) -> TracerOptions {
     TracerOptions { num_robot_bodies: scene.num_robot_bodies, ..TracerOptions::default() }
 }
 
+/// How an environment is traced: as its scene, and with looks that may differ where its task draws them.
+pub fn options_of(env: &TaskEnv) -> TracerOptions {
+    TracerOptions { varied: env.looks_vary(), ..options(env.scene()) }
+}
+
+/// Gives a tracer of [`options_of`] the looks of the episodes that environments are in, and a group of one camera its places.
+///
+/// # Errors
+/// The looks do not fit the camera's lens.
+pub fn dress(
+    tracer: &Tracer,
+    group: &CameraGroup,
+    camera: &Camera,
+    env: &TaskEnv,
+) -> Result<(), CameraError> {
+    if !env.looks_vary() {
+        return Ok(());
+    }
+    let looks = env.looks();
+    tracer.dress(&looks)?;
+    let index = env.scene().model.cameras.iter().position(|known| known.name == camera.name);
+    let cameras = index.map_or_else(Vec::new, |index| aimed_each(camera, index, &looks, tracer.num_envs()));
+    if cameras.is_empty() { Ok(()) } else { tracer.aim(group, &cameras) }
+}
+
 /// Lets an environment see what its scene observes, if that is anything.
 pub fn open(env: &mut TaskEnv, device: DeviceArg) -> CommandResult<()> {
     if env.images().is_empty() {
@@ -85,7 +110,7 @@ pub fn open_for(env: &mut TaskEnv, device: &Device) -> CommandResult<Option<Sigh
 pub fn see_with(env: &mut TaskEnv, backend: &Backend) -> anyhow::Result<()> {
     let pictures: Vec<Picture> = env.images().iter().map(|image| image.picture.clone()).collect();
     let scene = env.scene();
-    let observer = Observer::new(backend, &scene.model, env.spec().num_envs, &pictures, &options(scene))?;
+    let observer = Observer::new(backend, &scene.model, env.spec().num_envs, &pictures, &options_of(env))?;
     env.see_with(Box::new(observer));
     match env.failure() {
         Some(failure) => Err(anyhow::anyhow!("{failure}")),

@@ -11,7 +11,7 @@ use crate::eyes;
 pub struct Studio {
     tracer: Tracer,
     /// One a camera: sizes may differ.
-    groups: Vec<CameraGroup>,
+    groups: Vec<(Camera, CameraGroup)>,
     /// Who renders.
     pub renderer: String,
 }
@@ -23,8 +23,11 @@ impl Studio {
     /// If the machine cannot render, or not that much.
     pub fn new(env: &TaskEnv, cameras: &[Camera], device: DeviceArg) -> anyhow::Result<Self> {
         let (backend, scene) = (eyes::backend(device)?, env.scene());
-        let tracer = Tracer::new(&backend, &scene.model, env.spec().num_envs, &eyes::options(scene))?;
-        let group = |camera: &Camera| tracer.group(std::slice::from_ref(camera), &[Channel::Rgb]);
+        let tracer = Tracer::new(&backend, &scene.model, env.spec().num_envs, &eyes::options_of(env))?;
+        let group = |camera: &Camera| {
+            let group = tracer.group(std::slice::from_ref(camera), &[Channel::Rgb])?;
+            Ok::<_, CameraError>((camera.clone(), group))
+        };
         let groups = cameras.iter().map(group).collect::<Result<_, _>>()?;
         Ok(Self { tracer, groups, renderer: backend.name() })
     }
@@ -35,8 +38,11 @@ impl Studio {
     /// If the device is lost.
     pub fn shoot(&self, env: &TaskEnv) -> Result<Vec<Vec<Image>>, CameraError> {
         self.tracer.pose(env.state());
-        self.groups.iter().for_each(|group| self.tracer.render(group));
-        let read = |group: &CameraGroup| {
+        for (camera, group) in &self.groups {
+            eyes::dress(&self.tracer, group, camera, env)?;
+            self.tracer.render(group);
+        }
+        let read = |(_, group): &(Camera, CameraGroup)| {
             let images = self.tracer.read(group)?;
             let [width, height] = images.size.map(|side| side as usize);
             let views = images.rgb().unwrap_or_default().chunks_exact(4 * width * height);

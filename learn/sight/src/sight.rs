@@ -39,12 +39,14 @@ struct Group {
 type Row = (usize, usize, What);
 
 impl Sight {
-    /// Of the images of an environment; none where the device is the CPU, or the scene observes no images.
+    /// Of the images of an environment; none where the device is the CPU, the scene observes no images, or they are not plain
+    /// ([`TaskEnv::sees_plainly`]).
     ///
     /// # Errors
     /// What does not fit, and what would.
     pub fn new(device: &Device, env: &TaskEnv, options: &TracerOptions) -> Result<Option<Self>, CameraError> {
-        let Some(gpu) = device.gpu().filter(|_| !env.images().is_empty()) else { return Ok(None) };
+        let seen = !env.images().is_empty() && env.sees_plainly();
+        let Some(gpu) = device.gpu().filter(|_| seen) else { return Ok(None) };
         let num_envs = env.spec().num_envs;
         let mut groups: Vec<Group> = env.spec().observations.iter().map(|_| Group::default()).collect();
         let mut starts = Vec::new();

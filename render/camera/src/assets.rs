@@ -75,7 +75,8 @@ impl Assets {
                     (Kind::HeightField, [0.0; 3], first_fields[*height_field], center, radius)
                 }
             };
-            assets.materials.push(look::material(geom));
+            let [r, g, b, _] = geom.rgba;
+            assets.materials.push(look::material(&geom.shape, [r, g, b]));
             assets.geoms.push(Geom {
                 rotation: geom.pose.rotation.as_quat().to_array(),
                 position: geom.pose.position.as_vec3().to_array(),

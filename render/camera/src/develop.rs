@@ -7,10 +7,12 @@
 use keiko_gpu::camera::{self as layout, Film, Moment, Plane, SOURCES, Show, What};
 use keiko_gpu::{Access, Buffer, Compute, Gpu, Slot};
 use keiko_model::camera::{Channel, PixelChannel};
+use keiko_model::light::Lamp;
 use keiko_model::robot::RobotModel;
 use keiko_world::{BatchState, Picture};
 
 use crate::device::{DeviceGroup, DeviceTracer};
+use crate::lamps;
 use crate::tracer::{assets, check_size, mirror};
 use crate::{CameraError, TracerOptions};
 
@@ -45,6 +47,7 @@ impl Development {
 pub struct Developer {
     gpu: Gpu,
     tracer: DeviceTracer,
+    lamps: Vec<Lamp>,
     num_envs: usize,
     compute: Compute,
     /// Rows of the output of a dispatch.
@@ -67,7 +70,7 @@ struct Image {
 }
 
 impl Developer {
-    /// Of `num_envs` environments of a model.
+    /// Of `num_envs` environments of a model, which look alike.
     ///
     /// # Errors
     /// [`CameraError::TooLarge`]; [`CameraError::Gpu`].
@@ -78,13 +81,15 @@ impl Developer {
         developments: &[Development],
         options: &TracerOptions,
     ) -> Result<Self, CameraError> {
-        let sizes = [num_envs, model.bodies.len()];
+        let sizes = [num_envs, model.bodies.len(), model.lamps.len()];
+        let options = &TracerOptions { look: lamps::by_day(options.look, model.daylight), ..options.clone() };
         let tracer = DeviceTracer::new(gpu, &assets(model, options), sizes, options)?;
+        let lamps = model.lamps.clone();
         let compute = Compute::new(gpu, &layout::develop_kernel(), "develop", &slots(), &[])?;
         let shows = gpu.empty("shows", (num_envs * size_of::<Show>()) as u64);
         let images: Result<_, CameraError> =
             developments.iter().map(|development| Image::new(gpu, &tracer, num_envs, development)).collect();
-        Ok(Self { gpu: gpu.clone(), num_envs, tracer, compute, shows, images: images? })
+        Ok(Self { gpu: gpu.clone(), num_envs, tracer, lamps, compute, shows, images: images? })
     }
 
     /// The device.
@@ -97,7 +102,7 @@ impl Developer {
     /// # Panics
     /// If the state is of another model or another number of environments.
     pub fn trace(&self, state: &BatchState, num_envs: usize) {
-        self.tracer.pose(state);
+        self.tracer.pose(state, &lamps::placed(&self.lamps, state));
         for image in &self.images {
             self.tracer.render_first(&image.group, num_envs);
         }

@@ -1,7 +1,7 @@
 //! Cameras on a GPU: buffers, pipelines, dispatches.
 
 use keiko_gpu::camera as layout;
-use keiko_gpu::camera::{Counts, Instance, Kind, View};
+use keiko_gpu::camera::{Counts, Instance, Kind, Lamp, LensKind, Look, Material, View};
 use keiko_gpu::{Access, Buffer, Compute, Gpu, Pass, Slot};
 use keiko_model::camera::Channel;
 use keiko_world::BatchState;
@@ -19,6 +19,9 @@ pub struct DeviceTracer {
     num_bodies: usize,
     num_geoms: usize,
     shadows: bool,
+    varied: bool,
+    num_lamps: usize,
+    lamps: Buffer,
     has_mesh: bool,
     has_field: bool,
     body_position: Buffer,
@@ -38,15 +41,18 @@ impl DeviceTracer {
     pub fn new(
         gpu: &Gpu,
         assets: &Assets,
-        [num_envs, num_bodies]: [usize; 2],
+        [num_envs, num_bodies, num_lamps]: [usize; 3],
         options: &TracerOptions,
     ) -> Result<Self, CameraError> {
         let num_geoms = assets.geoms.len();
+        // Environments that light and colours are given for.
+        let each = if options.varied { num_envs } else { 1 };
         let bytes = |count: usize, size: usize| (count * size) as u64;
         for (what, bytes, advice) in [
             ("the triangles of its meshes", bytes(assets.triangles.len(), 48), "simplify them"),
             ("instances", bytes(num_envs * num_geoms, size_of::<Instance>()), "take fewer environments"),
             ("poses", bytes(num_envs * num_bodies, 16), "take fewer environments"),
+            ("colours", bytes(each * num_geoms, size_of::<Material>()), "take fewer environments"),
         ] {
             check(gpu, what, bytes, advice)?;
         }
@@ -77,8 +83,8 @@ impl DeviceTracer {
             gpu.buffer("triangles", &assets.triangles),
             gpu.buffer("fields", &assets.fields),
             gpu.buffer("heights", &assets.heights),
-            gpu.buffer("materials", &assets.materials),
-            gpu.uniform("look", &options.look),
+            gpu.buffer("materials", &assets.materials.repeat(each)),
+            gpu.buffer("looks", &vec![options.look; each]),
         ];
         Ok(Self {
             gpu: gpu.clone(),
@@ -86,6 +92,9 @@ impl DeviceTracer {
             num_bodies,
             num_geoms,
             shadows: options.shadows,
+            varied: options.varied,
+            num_lamps,
+            lamps: gpu.empty("lamps", bytes(num_envs * num_lamps, size_of::<Lamp>())),
             has_mesh: assets.has(Kind::Mesh),
             has_field: assets.has(Kind::HeightField),
             body_position,
@@ -97,13 +106,28 @@ impl DeviceTracer {
         })
     }
 
-    /// Puts every geom where its body is.
-    pub fn pose(&self, state: &BatchState) {
+    /// Puts every geom where its body is, and takes lamps of all environments.
+    pub fn pose(&self, state: &BatchState, lamps: &[Lamp]) {
+        self.gpu.write(&self.lamps, lamps);
         self.gpu.write(&self.body_position, state.body_position.as_slice());
         self.gpu.write(&self.body_rotation, state.body_rotation.as_slice());
         self.gpu.run(&[(&self.place_geoms, across(self.num_envs * self.num_geoms))]);
     }
 
+    /// Takes light and colours of all environments, `[num_envs]` and `[num_envs, geoms]`.
+    pub fn dress(&self, looks: &[Look], materials: &[Material]) {
+        let [.., materials_buffer, looks_buffer] = self.assets.as_slice() else { return };
+        self.gpu.write(materials_buffer, materials);
+        self.gpu.write(looks_buffer, looks);
+    }
+
+    /// Gives a group other cameras, as many.
+    pub fn aim(&self, group: &DeviceGroup, cameras: &[layout::Camera]) {
+        self.gpu.write(&group.cameras, cameras);
+    }
+
+    /// Of cameras of one environment, or, where looks vary, of all of them.
+    ///
     /// # Errors
     /// [`CameraError::TooLarge`]; [`CameraError::Gpu`].
     pub fn group(
@@ -112,7 +136,7 @@ impl DeviceTracer {
         size: [u32; 2],
         channels: &[Channel],
     ) -> Result<DeviceGroup, CameraError> {
-        let num_views = self.num_envs * cameras.len();
+        let num_views = if self.varied { cameras.len() } else { self.num_envs * cameras.len() };
         let [width, height] = size;
         let pixels = num_views as u64 * u64::from(width) * u64::from(height);
         let advice = "take fewer environments, fewer cameras or smaller images";
@@ -120,10 +144,11 @@ impl DeviceTracer {
             environments: self.num_envs as u32,
             geoms: self.num_geoms as u32,
             bodies: self.num_bodies as u32,
-            cameras: cameras.len() as u32,
+            cameras: (num_views / self.num_envs.max(1)) as u32,
             width,
             height,
-            ..Counts::default()
+            varied: u32::from(self.varied),
+            lamps: self.num_lamps as u32,
         };
         let counts = self.gpu.uniform("counts", &counts);
         let views = self.gpu.empty("views", (num_views * size_of::<View>()) as u64);
@@ -149,13 +174,16 @@ impl DeviceTracer {
 
         let mut switches = vec![
             ("SHADOWS", self.shadows),
+            ("LAMPS", self.num_lamps > 0),
+            ("LENS", cameras.iter().any(|camera| camera.lens != LensKind::Pinhole as u32)),
             ("HAS_MESH", self.has_mesh),
             ("HAS_HEIGHT_FIELD", self.has_field),
         ];
         switches
             .extend(Channel::ALL.iter().zip(layout::OUTPUTS).map(|(c, name)| (name, channels.contains(c))));
         let compute = Compute::new(&self.gpu, &layout::trace_kernel(), "trace", &trace_slots(), &switches)?;
-        let scene: Vec<&Buffer> = [&self.geoms, &self.instances].into_iter().chain(&self.assets).collect();
+        let scene: Vec<&Buffer> =
+            [&self.geoms, &self.instances].into_iter().chain(&self.assets).chain([&self.lamps]).collect();
         let unused: Vec<Buffer> = Channel::ALL.iter().map(|c| self.gpu.empty(c.name(), 4)).collect();
         let targets: Vec<&Buffer> = Channel::ALL
             .iter()
@@ -166,11 +194,6 @@ impl DeviceTracer {
             .collect();
         let trace = compute.bind(&[&scene, &[&counts, &views], &targets])?;
         Ok(DeviceGroup { num_views, size, cameras: cameras_buffer, place, trace, outputs })
-    }
-
-    /// Gives a group other cameras, as many.
-    pub fn aim(&self, group: &DeviceGroup, cameras: &[layout::Camera]) {
-        self.gpu.write(&group.cameras, cameras);
     }
 
     /// Renders all views of a group, of the poses given last. Returns at once; the device works on.
@@ -240,7 +263,7 @@ fn pose_slots() -> [Slot; 7] {
 fn trace_slots() -> [&'static [Slot]; 3] {
     const READ: Slot = Slot::Storage(Access::Read);
     const WRITE: Slot = Slot::Storage(Access::ReadWrite);
-    [&[READ, READ, READ, READ, READ, READ, READ, Slot::Uniform], &[Slot::Uniform, READ], &[WRITE; 8]]
+    [&[READ; 9], &[Slot::Uniform, READ], &[WRITE; 9]]
 }
 
 fn check(gpu: &Gpu, what: &str, bytes: u64, advice: &'static str) -> Result<(), CameraError> {

@@ -26,8 +26,8 @@ impl Images {
 
     /// A channel of floating-point numbers `[views, channels, height, width]`.
     pub fn floats(&self, channel: Channel) -> Option<&[f32]> {
-        let is_float =
-            matches!(channel, Channel::RgbFloat | Channel::Depth | Channel::Distance | Channel::Normals);
+        use Channel::{Depth, Distance, Normals, Radiance, RgbFloat};
+        let is_float = matches!(channel, RgbFloat | Depth | Distance | Normals | Radiance);
         is_float.then(|| self.bits(channel).map(bytemuck::cast_slice)).flatten()
     }
 

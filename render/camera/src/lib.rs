@@ -13,17 +13,21 @@
 mod assets;
 mod develop;
 mod device;
+mod dress;
 mod images;
+mod lamps;
 mod look;
 mod native;
 mod observer;
 mod overview;
+mod sensor;
 mod standing;
 mod tracer;
 mod tree;
 
 pub use assets::visible;
 pub use develop::{Developer, Development};
+pub use dress::{aimed, aimed_each};
 pub use images::Images;
 pub use keiko_gpu::Buffer;
 pub use keiko_gpu::camera::{Look, What};

@@ -2,7 +2,7 @@
 
 use glam::Vec3;
 use keiko_gpu::camera::{Look, Material};
-use keiko_model::robot::{Geom, Shape};
+use keiko_model::robot::Shape;
 
 /// Side of the squares on the ground \[m\].
 const SQUARE: f32 = 0.5;
@@ -24,10 +24,10 @@ pub fn daylight() -> Look {
     }
 }
 
-/// The surface of a geom: its colour; ground that goes on has squares, so that distance and motion can be seen.
-pub(crate) fn material(geom: &Geom) -> Material {
-    let color = [0, 1, 2].map(|k| linear(geom.rgba[k]));
-    let is_ground = matches!(geom.shape, Shape::Plane { .. } | Shape::HeightField { .. });
+/// The surface of a geom of a shape: its colour, sRGB; ground that goes on has squares, so that distance and motion can be seen.
+pub(crate) fn material(shape: &Shape, rgb: [f32; 3]) -> Material {
+    let color = rgb.map(linear);
+    let is_ground = matches!(shape, Shape::Plane { .. } | Shape::HeightField { .. });
     Material {
         color,
         square: if is_ground { SQUARE } else { 0.0 },

@@ -2,11 +2,12 @@
 
 use keiko_model::camera::{Channel, PixelChannel};
 use keiko_model::robot::RobotModel;
-use keiko_world::{BatchState, Picture, Renderer};
+use keiko_world::{BatchState, Looks, Moment, Picture, Renderer};
 
 use crate::develop::GREY;
 use crate::images::Images;
 use crate::{Backend, CameraError, CameraGroup, Tracer, TracerOptions};
+use crate::{dress, sensor};
 
 /// Renders pictures of all environments and copies them: one wait for whoever traces a step.
 #[derive(Debug)]
@@ -33,7 +34,8 @@ impl Observer {
         let mut groups = Vec::new();
         for picture in pictures {
             let large = picture.camera.size.map(|n| n * picture.samples);
-            let sources: Vec<Channel> = picture.channels.iter().map(|channel| channel.source()).collect();
+            let source = |channel: &PixelChannel| sensor::source(picture, *channel);
+            let sources: Vec<Channel> = picture.channels.iter().map(source).collect();
             let camera = picture.camera.clone().resized(large);
             groups.push((picture.clone(), tracer.group(&[camera], &sources)?));
         }
@@ -44,7 +46,19 @@ impl Observer {
 }
 
 impl Renderer for Observer {
-    fn render(&mut self, state: &BatchState) -> Result<(), String> {
+    fn dress(&mut self, looks: &Looks) -> Result<(), String> {
+        let dressed = self.tracer.dress(looks);
+        let aimed = self.pictures.iter().map(|(picture, group)| {
+            let large = picture.camera.clone().resized(picture.camera.size.map(|n| n * picture.samples));
+            let index = picture.camera_index as usize;
+            let cameras = dress::aimed_each(&large, index, looks, self.tracer.num_envs());
+            if cameras.is_empty() { Ok(()) } else { self.tracer.aim(group, &cameras) }
+        });
+        let all: Result<(), CameraError> = [dressed].into_iter().chain(aimed).collect();
+        all.map_err(|error| error.to_string())
+    }
+
+    fn render(&mut self, state: &BatchState, moments: &[Moment]) -> Result<(), String> {
         self.tracer.pose(state);
         for (_, group) in &self.pictures {
             self.tracer.render(group);
@@ -52,6 +66,7 @@ impl Renderer for Observer {
         for ((picture, group), pixels) in self.pictures.iter().zip(&mut self.pixels) {
             let images = self.tracer.read(group).map_err(|error| error.to_string())?;
             fill(picture, &images, pixels);
+            sensor::sense(picture, &images, moments, pixels);
         }
         Ok(())
     }
@@ -68,7 +83,9 @@ fn fill(picture: &Picture, images: &Images, pixels: &mut [f32]) {
     let plane = height * width;
     let mut first = 0;
     for channel in &picture.channels {
-        for part in 0..channel.count() {
+        // What a sensor makes of light is no mean of bytes.
+        let parts = if sensor::source(picture, *channel) == channel.source() { channel.count() } else { 0 };
+        for part in 0..parts {
             let source = Source::new(images, *channel, part);
             for view in 0..images.num_views {
                 let to = (view * channels + first + part) * plane;

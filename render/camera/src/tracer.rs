@@ -2,16 +2,19 @@
 
 use keiko_gpu::Gpu;
 use keiko_gpu::camera as layout;
-use keiko_gpu::camera::Look;
+use keiko_gpu::camera::{LensKind, Look};
 use keiko_model::camera::{Camera, Channel};
+use keiko_model::lens::Lens;
+use keiko_model::light::Lamp;
 use keiko_model::robot::{Geom, RobotModel, Shape};
-use keiko_world::BatchState;
+use keiko_world::{BatchState, Looks};
 
 use crate::assets::Assets;
 use crate::device::{DeviceGroup, DeviceTracer};
+use crate::dress::Dresser;
 use crate::images::Images;
 use crate::native::{self, NativeGroup, NativeTracer};
-use crate::{CameraError, daylight};
+use crate::{CameraError, daylight, lamps};
 
 /// Where rays are traced. Both places give the same images, up to the last digits of `f32`.
 #[derive(Clone, Debug)]
@@ -41,11 +44,13 @@ pub struct TracerOptions {
     pub shadows: bool,
     /// The robot's bodies are `1..num_robot_bodies`; bodies after them are things. All are the robot's by default.
     pub num_robot_bodies: usize,
+    /// Whether environments may differ in light, colours and cameras ([`Tracer::dress`]).
+    pub varied: bool,
 }
 
 impl Default for TracerOptions {
     fn default() -> Self {
-        Self { look: daylight(), shadows: true, num_robot_bodies: usize::MAX }
+        Self { look: daylight(), shadows: true, num_robot_bodies: usize::MAX, varied: false }
     }
 }
 
@@ -54,6 +59,9 @@ impl Default for TracerOptions {
 pub struct Tracer {
     num_envs: usize,
     num_bodies: usize,
+    lamps: Vec<Lamp>,
+    /// What is dressed, where looks vary.
+    dresser: Option<Dresser>,
     side: Side,
 }
 
@@ -77,13 +85,18 @@ impl Tracer {
     ) -> Result<Self, CameraError> {
         let assets = assets(model, options);
         let num_bodies = model.bodies.len();
+        let options = &TracerOptions { look: lamps::by_day(options.look, model.daylight), ..options.clone() };
+        let dresser = options.varied.then(|| Dresser::new(model, &assets, options.look));
         let side = match backend {
             Backend::Cpu => Side::Native(NativeTracer::new(assets, num_envs, options)?),
-            Backend::Gpu(gpu) => {
-                Side::Device(DeviceTracer::new(gpu, &assets, [num_envs, num_bodies], options)?)
-            }
+            Backend::Gpu(gpu) => Side::Device(DeviceTracer::new(
+                gpu,
+                &assets,
+                [num_envs, num_bodies, model.lamps.len()],
+                options,
+            )?),
         };
-        Ok(Self { num_envs, num_bodies, side })
+        Ok(Self { num_envs, num_bodies, lamps: model.lamps.clone(), dresser, side })
     }
 
     /// Environments.
@@ -91,74 +104,117 @@ impl Tracer {
         self.num_envs
     }
 
-    /// Puts every geom where its body is in `state`; images rendered from now on show that.
+    /// Puts every geom and lamp where its body is in `state`; images rendered from now on show that.
     ///
     /// # Panics
     /// If the state is of another model or another number of environments.
     pub fn pose(&self, state: &BatchState) {
         assert_eq!(state.body_position.as_slice().len(), 3 * self.num_bodies * self.num_envs, "positions");
         assert_eq!(state.body_rotation.as_slice().len(), 4 * self.num_bodies * self.num_envs, "rotations");
+        let lamps = lamps::placed(&self.lamps, state);
         match &self.side {
-            Side::Native(tracer) => tracer.pose(state),
-            Side::Device(tracer) => tracer.pose(state),
+            Side::Native(tracer) => tracer.pose(state, lamps),
+            Side::Device(tracer) => tracer.pose(state, &lamps),
         }
     }
 
-    /// Cameras that render together: one size for all, in every environment, view `env * cameras + camera`.
+    /// Gives environments light and colours of their own from now on; cameras are aimed by [`Tracer::aim`].
     ///
     /// # Errors
-    /// [`CameraError::Group`] without cameras or channels, for sizes that differ or are 0, or a camera on a body that
-    /// is not there; [`CameraError::TooLarge`]; [`CameraError::Gpu`].
-    pub fn group(&self, cameras: &[Camera], channels: &[Channel]) -> Result<CameraGroup, CameraError> {
-        let (Some(first), false) = (cameras.first(), channels.is_empty()) else {
-            return Err(CameraError::Group("a group needs a camera and a channel".to_owned()));
-        };
-        let size = first.size;
-        let mirrors = self.mirrors(cameras, size)?;
-        let mut channels = channels.to_vec();
-        channels.sort_unstable();
-        channels.dedup();
-        let side = match &self.side {
-            Side::Native(tracer) => GroupSide::Native(tracer.group(mirrors, size, &channels)?),
-            Side::Device(tracer) => GroupSide::Device(tracer.group(&mirrors, size, &channels)?),
-        };
-        Ok(CameraGroup { num_views: self.num_envs * cameras.len(), size, side })
+    /// [`CameraError::Group`] if the tracer was made for environments that look alike ([`TracerOptions::varied`]).
+    ///
+    /// # Panics
+    /// If the looks are of another model or another number of environments.
+    pub fn dress(&self, looks: &Looks) -> Result<(), CameraError> {
+        let Some(dresser) = &self.dresser else { return Err(CameraError::Group(ALIKE.to_owned())) };
+        let (lights, materials) =
+            (dresser.lights(looks, self.num_envs), dresser.materials(looks, self.num_envs));
+        match &self.side {
+            Side::Native(tracer) => tracer.dress(lights, materials),
+            Side::Device(tracer) => tracer.dress(&lights, &materials),
+        }
+        Ok(())
     }
 
-    /// Gives a group other cameras, as many and of the same size: cheaper than a new group, on a GPU by far.
+    /// Gives a group other cameras from now on, of the same size: cheaper than a new group, on a GPU by far. They are as many as
+    /// it was made of, the same in every environment; or, where looks vary, `[num_envs, cameras]`, each environment's own.
     ///
     /// # Errors
-    /// [`CameraError::Group`], as [`Tracer::group`], and for another number of cameras.
+    /// [`CameraError::Group`] for cameras that [`Tracer::group`] refuses, that are too few or too many, or that have a lens where all were
+    /// pinholes.
     ///
     /// # Panics
     /// If the group is another tracer's.
-    pub fn aim(&self, group: &mut CameraGroup, cameras: &[Camera]) -> Result<(), CameraError> {
-        let mirrors = self.mirrors(cameras, group.size)?;
-        let (found, expected) = (cameras.len(), group.num_views / self.num_envs.max(1));
-        if found != expected {
-            return Err(CameraError::Group(format!("{found} cameras for a group of {expected}")));
+    pub fn aim(&self, group: &CameraGroup, cameras: &[Camera]) -> Result<(), CameraError> {
+        let expected = match self.dresser {
+            Some(_) => group.num_views,
+            None => group.num_views / self.num_envs.max(1),
+        };
+        if cameras.len() != expected {
+            return Err(CameraError::Group(format!("{} cameras for a group of {expected}", cameras.len())));
         }
-        match (&self.side, &mut group.side) {
-            (Side::Native(_), GroupSide::Native(group)) => group.aim(mirrors),
+        self.check(cameras, group.size)?;
+        if let Some(camera) = cameras.iter().find(|camera| !group.lenses && !camera.lens.is_pinhole()) {
+            let message = format!("camera `{}` has a lens, in a group of pinholes", camera.name);
+            return Err(CameraError::Group(message));
+        }
+        let mirrors: Vec<layout::Camera> = cameras.iter().map(mirror).collect();
+        match (&self.side, &group.side) {
+            (Side::Native(tracer), GroupSide::Native(group)) => tracer.aim(group, mirrors),
             (Side::Device(tracer), GroupSide::Device(group)) => tracer.aim(group, &mirrors),
             _ => panic!("{OTHERS_GROUP}"),
         }
         Ok(())
     }
 
-    /// The cameras of a group as tracers have them, after a look at sizes and bodies.
-    fn mirrors(&self, cameras: &[Camera], size: [u32; 2]) -> Result<Vec<layout::Camera>, CameraError> {
-        for Camera { name, size: found, body, .. } in cameras {
-            if *found != size || found.contains(&0) {
-                return Err(CameraError::Group(format!(
-                    "camera `{name}` has images of {found:?} pixels, not {size:?}"
-                )));
+    /// Cameras that render together: one size for all, in every environment, view `env * cameras + camera`.
+    ///
+    /// # Errors
+    /// [`CameraError::Group`] without cameras or channels, for sizes that differ or are 0, a camera on a body that is not
+    /// there, or a lens without rays for all of its image; [`CameraError::TooLarge`]; [`CameraError::Gpu`].
+    pub fn group(&self, cameras: &[Camera], channels: &[Channel]) -> Result<CameraGroup, CameraError> {
+        let (Some(first), false) = (cameras.first(), channels.is_empty()) else {
+            return Err(CameraError::Group("a group needs a camera and a channel".to_owned()));
+        };
+        self.check(cameras, first.size)?;
+        let mut channels = channels.to_vec();
+        channels.sort_unstable();
+        channels.dedup();
+        let size = first.size;
+        let mut mirrors: Vec<layout::Camera> = cameras.iter().map(mirror).collect();
+        if self.dresser.is_some() {
+            mirrors = mirrors.repeat(self.num_envs);
+        }
+        let side = match &self.side {
+            Side::Native(tracer) => GroupSide::Native(tracer.group(mirrors, size, &channels)?),
+            Side::Device(tracer) => GroupSide::Device(tracer.group(&mirrors, size, &channels)?),
+        };
+        let lenses = !cameras.iter().all(|camera| camera.lens.is_pinhole());
+        Ok(CameraGroup { num_views: self.num_envs * cameras.len(), size, lenses, side })
+    }
+
+    /// Whether cameras can be rendered, with images of a size.
+    fn check(&self, cameras: &[Camera], size: [u32; 2]) -> Result<(), CameraError> {
+        let group_error = |message: String| Err(CameraError::Group(message));
+        for camera in cameras {
+            if camera.size != size || camera.size.contains(&0) {
+                let (a, b) = (camera.size, size);
+                return group_error(format!(
+                    "camera `{}` has images of {a:?} pixels, not {b:?}",
+                    camera.name
+                ));
             }
-            if *body >= self.num_bodies {
-                return Err(CameraError::Group(format!("camera `{name}` is on body {body}")));
+            if camera.body >= self.num_bodies {
+                return group_error(format!("camera `{}` is on body {}", camera.name, camera.body));
+            }
+            if let Some([x, y]) = camera.blind_spot() {
+                let name = &camera.name;
+                return group_error(format!(
+                    "the lens of camera `{name}` has no ray for the point ({x:.1}, {y:.1}) of its image"
+                ));
             }
         }
-        Ok(cameras.iter().map(mirror).collect())
+        Ok(())
     }
 
     /// Renders all views of a group, of the poses given last. A GPU works on after the return.
@@ -196,6 +252,8 @@ pub(crate) fn assets(model: &RobotModel, options: &TracerOptions) -> Assets {
 
 /// Said to whoever mixes tracers up.
 const OTHERS_GROUP: &str = "the cameras are of another tracer";
+/// Said to whoever asks for looks that were not planned.
+const ALIKE: &str = "the tracer was made for environments that look alike";
 
 /// Cameras of one size with their images.
 #[derive(Debug)]
@@ -204,6 +262,8 @@ pub struct CameraGroup {
     pub num_views: usize,
     /// Width and height \[pixel\].
     pub size: [u32; 2],
+    /// Whether some camera has a lens: kernels for pinholes alone are shorter.
+    pub lenses: bool,
     side: GroupSide,
 }
 
@@ -217,6 +277,7 @@ enum GroupSide {
 /// A camera as tracers have it.
 pub(crate) fn mirror(camera: &Camera) -> layout::Camera {
     let pair = |x: [f64; 2]| x.map(|x| x as f32);
+    let [b0, b1, b2, b3, b4] = camera.lens.coefficients();
     layout::Camera {
         rotation: camera.pose.rotation.as_quat().to_array(),
         position: camera.pose.position.as_vec3().to_array(),
@@ -225,7 +286,13 @@ pub(crate) fn mirror(camera: &Camera) -> layout::Camera {
         center: pair(camera.center),
         near: camera.near as f32,
         far: camera.far as f32,
-        ..layout::Camera::default()
+        lens: match camera.lens {
+            Lens::Pinhole => LensKind::Pinhole,
+            Lens::BrownConrady { .. } => LensKind::BrownConrady,
+            Lens::KannalaBrandt { .. } => LensKind::KannalaBrandt,
+        } as u32,
+        bend: [b0, b1, b2, b3].map(|b| b as f32),
+        bend_5: b4 as f32,
     }
 }
 

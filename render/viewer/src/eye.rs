@@ -59,10 +59,13 @@ impl Eye {
     /// # Errors
     /// As [`Tracer::group`] and [`Tracer::read`].
     pub fn look(&mut self, camera: &Camera, channels: &[Channel]) -> Result<Images, CameraError> {
-        let known = |(has, group): &(Vec<Channel>, CameraGroup)| has == channels && group.size == camera.size;
+        let lenses = !camera.lens.is_pinhole();
+        let known = |(has, group): &(Vec<Channel>, CameraGroup)| {
+            has == channels && group.size == camera.size && group.lenses == lenses
+        };
         let index = match self.groups.iter().position(known) {
             Some(index) => {
-                self.tracer.aim(&mut self.groups[index].1, std::slice::from_ref(camera))?;
+                self.tracer.aim(&self.groups[index].1, std::slice::from_ref(camera))?;
                 index
             }
             None => {

@@ -152,6 +152,7 @@ impl Subject {
         let pictures: Vec<Picture> = env.images().iter().map(|image| image.picture.clone()).collect();
         if !pictures.is_empty() {
             let looks = tracer_options(env.scene().num_robot_bodies);
+            let looks = TracerOptions { varied: env.looks_vary(), ..looks };
             let observer = Observer::new(backend, &env.scene().model, num_envs, &pictures, &looks)?;
             env.see_with(Box::new(observer));
         }

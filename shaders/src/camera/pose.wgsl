@@ -65,7 +65,7 @@ fn place_cameras(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
     if index >= counts.environments * counts.cameras {
         return;
     }
-    let camera = cameras[index % counts.cameras];
+    let camera = cameras[select(index % counts.cameras, index, counts.varied != 0u)];
     let pose = pose_of(index / counts.cameras, camera.body, camera.position, camera.rotation);
     views[index] = View(
         pose.position,
@@ -73,10 +73,11 @@ fn place_cameras(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
         rotate(pose.rotation, vec3f(1.0, 0.0, 0.0)),
         camera.far,
         rotate(pose.rotation, vec3f(0.0, 1.0, 0.0)),
-        0.0,
+        camera.lens,
         rotate(pose.rotation, vec3f(0.0, 0.0, 1.0)),
-        0.0,
+        camera.bend_5,
         camera.focal,
         camera.center,
+        camera.bend,
     );
 }

@@ -74,7 +74,7 @@ struct Material {
     pad: f32,
 }
 
-/// Light, the same in every environment; colours are linear RGB.
+/// Light; colours are linear RGB.
 struct Look {
     /// Towards the sun, unit.
     sun: vec3f,
@@ -95,6 +95,25 @@ struct Look {
     pad_3: f32,
 }
 
+/// A lamp in one environment.
+struct Lamp {
+    position: vec3f,
+    /// Where its light ends [m].
+    range: f32,
+    /// Where it shines, unit.
+    direction: vec3f,
+    /// Cosine of the angle at which its light ends.
+    edge: f32,
+    /// Light on a surface that faces it at 1 m, linear RGB.
+    color: vec3f,
+    /// One over the difference of the cosines between which light falls.
+    sharpness: f32,
+    shadow: u32,
+    pad_0: u32,
+    pad_1: u32,
+    pad_2: u32,
+}
+
 /// A camera on a body, OpenCV axes: x right, y down, z forward.
 struct Camera {
     /// `body_from_camera`, quaternion xyzw.
@@ -108,8 +127,10 @@ struct Camera {
     /// Depths that are seen [m].
     near: f32,
     far: f32,
-    pad_0: f32,
-    pad_1: f32,
+    /// What bends its rays, and the coefficients in OpenCV's order.
+    lens: u32,
+    bend_5: f32,
+    bend: vec4f,
 }
 
 /// A camera in one environment.
@@ -119,11 +140,12 @@ struct View {
     right: vec3f,
     far: f32,
     down: vec3f,
-    pad_0: f32,
+    lens: u32,
     forward: vec3f,
-    pad_1: f32,
+    bend_5: f32,
     focal: vec2f,
     center: vec2f,
+    bend: vec4f,
 }
 
 struct Counts {
@@ -134,8 +156,10 @@ struct Counts {
     cameras: u32,
     width: u32,
     height: u32,
-    pad_0: u32,
-    pad_1: u32,
+    /// 1 where cameras, light and colours are given for each environment, 0 where once for all.
+    varied: u32,
+    /// Of an environment.
+    lamps: u32,
 }
 
 const PLANE: u32 = 0u;

@@ -22,9 +22,13 @@ fn shade(color: vec3f, normal: vec3f, d: vec3f, sunlight: f32) -> vec3f {
     let facing = max(-dot(normal, d), 0.0);
     let ambient = mix(look.ambient_down, look.ambient_up, 0.5 + 0.5 * normal.z);
     let direct = look.sun_color * (max(dot(normal, look.sun), 0.0) * sunlight);
-    let halfway = normalize(look.sun - d);
-    let shine = 0.12 * pow(max(dot(normal, halfway), 0.0), 40.0) * sunlight;
-    return color * (ambient + direct + look.headlight * facing) + look.sun_color * shine;
+    let mirrored = shine(normal, look.sun, d) * sunlight;
+    return color * (ambient + direct + look.headlight * facing) + look.sun_color * mirrored;
+}
+
+/// Share of the light from `towards` that a surface mirrors along `-d`.
+fn shine(normal: vec3f, towards: vec3f, d: vec3f) -> f32 {
+    return 0.12 * pow(max(dot(normal, normalize(towards - d)), 0.0), 40.0);
 }
 
 /// sRGB's transfer function.

@@ -6,8 +6,11 @@
 @group(0) @binding(3) var<storage, read> triangles: array<Triangle>;
 @group(0) @binding(4) var<storage, read> fields: array<HeightField>;
 @group(0) @binding(5) var<storage, read> heights: array<f32>;
+/// Of each geom, and, where they vary, of each environment.
 @group(0) @binding(6) var<storage, read> materials: array<Material>;
-@group(0) @binding(7) var<uniform> look: Look;
+@group(0) @binding(7) var<storage, read> looks: array<Look>;
+/// `[environments, lamps]`.
+@group(0) @binding(8) var<storage, read> lamps: array<Lamp>;
 
 @group(1) @binding(0) var<uniform> counts: Counts;
 @group(1) @binding(1) var<storage, read> views: array<View>;
@@ -21,6 +24,7 @@
 @group(2) @binding(5) var<storage, read_write> out_link: array<i32>;
 @group(2) @binding(6) var<storage, read_write> out_class: array<i32>;
 @group(2) @binding(7) var<storage, read_write> out_normals: array<f32>;
+@group(2) @binding(8) var<storage, read_write> out_radiance: array<f32>;
 
 override RGB: bool = false;
 override RGB_FLOAT: bool = false;
@@ -30,7 +34,12 @@ override SEGMENTATION: bool = false;
 override LINK: bool = false;
 override CLASS: bool = false;
 override NORMALS: bool = false;
+override RADIANCE: bool = false;
 override SHADOWS: bool = true;
+/// Whether there are lamps.
+override LAMPS: bool = false;
+/// Whether some camera has a lens that bends rays.
+override LENS: bool = false;
 /// Which kinds the scene has: what is not there is not compiled.
 override HAS_MESH: bool = true;
 override HAS_HEIGHT_FIELD: bool = true;
@@ -42,6 +51,8 @@ const THREADS: u32 = 64u;
 /// Instances that a tile can list; a tile with more tests all of them.
 const LISTED: u32 = 256u;
 const FAR_AWAY: f32 = 1e29;
+/// The widest cone that is compared with spheres: its cosine.
+const LEAST_COSINE: f32 = 0.1;
 const NOTHING: u32 = 0xffffffffu;
 /// Views in the second dimension of a dispatch; the rest is in the third.
 const VIEWS_ACROSS: u32 = 32768u;
@@ -52,6 +63,11 @@ var<workgroup> casters: array<u32, LISTED>;
 var<workgroup> num_casters: atomic<u32>;
 /// Least and most of the tile's lit points [mm], the most negated.
 var<workgroup> bounds: array<atomic<i32>, 6>;
+/// The tile's rays, where lenses bend them.
+var<workgroup> bundle: array<vec3f, THREADS>;
+
+/// The light of this thread's environment.
+var<private> look: Look;
 
 struct Hit {
     t: f32,
@@ -126,6 +142,10 @@ fn meet(instance: u32, geom: u32, origin: vec3f, direction: vec3f, limit: f32, a
 /// The direction of a ray through a point of the image [pixel], not normalised.
 fn ray(view: View, pixel: vec2f) -> vec3f {
     let p = (pixel - view.center) / view.focal;
+    if LENS && view.lens != PINHOLE {
+        let d = bent(view, p);
+        return view.right * d.x + view.down * d.y + view.forward * d.z;
+    }
     return view.right * p.x + view.down * p.y + view.forward;
 }
 
@@ -138,7 +158,15 @@ fn trace(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t
     let tiles_across = (counts.width + TILE - 1u) / TILE;
     let corner = vec2u(group.x % tiles_across, group.x / tiles_across) * TILE;
     let view = views[view_index];
-    let first = view_index / counts.cameras * counts.geoms;
+    let environment = view_index / counts.cameras;
+    let first = environment * counts.geoms;
+    look = looks[environment * counts.varied];
+    let pixel = corner + vec2u(thread % TILE, thread / TILE);
+    let inside = pixel.x < counts.width && pixel.y < counts.height;
+    // A lens may have no rays beyond its image.
+    let last = vec2f(f32(counts.width), f32(counts.height)) - 0.5;
+    let middle = select(vec2f(pixel) + 0.5, min(vec2f(pixel) + 0.5, last), LENS);
+    let direction = normalize(ray(view, middle));
 
     if thread == 0u {
         atomicStore(&num_seen, 0u);
@@ -147,24 +175,42 @@ fn trace(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t
     if thread < 6u {
         atomicStore(&bounds[thread], 0x7fffffff);
     }
+    if LENS {
+        bundle[thread] = direction;
+    }
     workgroupBarrier();
     if CULL {
         // A cone about the tile's rays against bounding spheres.
-        let low = vec2f(corner);
-        let high = low + f32(TILE);
-        let r00 = normalize(ray(view, low));
-        let r10 = normalize(ray(view, vec2f(high.x, low.y)));
-        let r01 = normalize(ray(view, vec2f(low.x, high.y)));
-        let r11 = normalize(ray(view, high));
-        let axis = normalize(r00 + r10 + r01 + r11);
-        let cosine = min(min(dot(axis, r00), dot(axis, r10)), min(dot(axis, r01), dot(axis, r11)));
+        var axis: vec3f;
+        var cosine = 1.0;
+        if LENS {
+            // Corners do not bound what a lens bends.
+            axis = vec3f(0.0);
+            for (var k = 0u; k < THREADS; k++) {
+                axis += bundle[k];
+            }
+            axis = normalize(axis);
+            for (var k = 0u; k < THREADS; k++) {
+                cosine = min(cosine, dot(axis, bundle[k]));
+            }
+        } else {
+            let low = vec2f(corner);
+            let high = low + f32(TILE);
+            let r00 = normalize(ray(view, low));
+            let r10 = normalize(ray(view, vec2f(high.x, low.y)));
+            let r01 = normalize(ray(view, vec2f(low.x, high.y)));
+            let r11 = normalize(ray(view, high));
+            axis = normalize(r00 + r10 + r01 + r11);
+            cosine = min(min(dot(axis, r00), dot(axis, r10)), min(dot(axis, r01), dot(axis, r11)));
+        }
         let sine = sqrt(max(0.0, 1.0 - cosine * cosine)) * 1.001 + 1e-4;
         for (var i = thread; i < counts.geoms; i += THREADS) {
             let radius = instances[first + i].radius;
             let v = instances[first + i].center - view.position;
             let z = dot(v, axis);
             let beside = sqrt(max(0.0, dot(v, v) - z * z));
-            if radius > UNBOUNDED || (beside * cosine - z * sine <= radius && z > -radius) {
+            // A cone that is nearly a half space or more is no help, nor is one without an axis.
+            if radius > UNBOUNDED || !(cosine > LEAST_COSINE) || (beside * cosine - z * sine <= radius && z > -radius) {
                 let slot = atomicAdd(&num_seen, 1u);
                 if slot < LISTED {
                     seen[slot] = i;
@@ -177,11 +223,9 @@ fn trace(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t
     let listed = atomicLoad(&num_seen);
     let use_list = CULL && listed <= LISTED;
     let candidates = select(counts.geoms, listed, use_list);
-    let pixel = corner + vec2u(thread % TILE, thread / TILE);
-    let inside = pixel.x < counts.width && pixel.y < counts.height;
-    let direction = normalize(ray(view, vec2f(pixel) + 0.5));
     let forward = dot(direction, view.forward);
-    let start = view.near / forward;
+    // A fisheye also looks where there is no depth: nothing is seen before this distance.
+    let start = select(view.near / forward, view.near, LENS && view.lens == KANNALA_BRANDT);
     let origin = view.position + direction * start;
     var hit = Hit(FAR_AWAY, NOTHING, vec3f(0.0), vec3f(0.0));
     for (var k = 0u; k < candidates; k++) {
@@ -200,14 +244,14 @@ fn trace(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t
     }
     let found = hit.geom != NOTHING;
 
-    var color = vec3f(0.0);
-    if RGB || RGB_FLOAT {
+    var light = vec3f(0.0);
+    if RGB || RGB_FLOAT || RADIANCE {
         var sunlight = 1.0;
         let point = origin + direction * hit.t;
         if SHADOWS {
             sunlight = in_sun(point, hit, found && inside, first, thread);
         }
-        color = sky(direction);
+        light = sky(direction);
         if found {
             let geom = hit.geom;
             let row_x = instances[first + geom].row_x;
@@ -218,16 +262,18 @@ fn trace(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t
             );
             let far = hit.t + start;
             let footprint = far / view.focal.x / max(abs(dot(hit.normal, direction)), 0.02);
-            let base = base_color(geoms[geom].material, local, footprint);
+            let base = base_color(geoms[geom].material + first * counts.varied, local, footprint);
             var normal = hit.smooth_normal;
             if dot(normal, direction) > 0.0 {
                 normal = hit.normal;
             }
-            let surface = shade(base, normal, direction, sunlight);
+            var surface = shade(base, normal, direction, sunlight);
+            if LAMPS {
+                surface += lamplight(base, normal, direction, hit, point, environment);
+            }
             let fade = select(0.0, 1.0 - exp2(-far / look.haze), geoms[geom].kind == PLANE);
-            color = mix(surface, look.horizon, fade);
+            light = mix(surface, look.horizon, fade);
         }
-        color = encode(color);
     }
     if !inside {
         return;
@@ -236,6 +282,7 @@ fn trace(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t
     let at = pixel.y * counts.width + pixel.x;
     let single = view_index * area + at;
     let triple = view_index * 3u * area + at;
+    let color = encode(light);
     if RGB {
         out_rgb[single] = pack4x8unorm(vec4f(color, 1.0));
     }
@@ -246,7 +293,7 @@ fn trace(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t
     }
     let distance = select(FAR_AWAY, hit.t + start, found);
     if DEPTH {
-        out_depth[single] = min(distance * forward, view.far);
+        out_depth[single] = select(view.far, min(distance * forward, view.far), found);
     }
     if DISTANCE {
         out_distance[single] = min(distance, view.far);
@@ -266,6 +313,16 @@ fn trace(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t
         out_normals[triple + area] = hit.normal.y;
         out_normals[triple + 2u * area] = hit.normal.z;
     }
+    if RADIANCE {
+        out_radiance[triple] = light.x;
+        out_radiance[triple + area] = light.y;
+        out_radiance[triple + 2u * area] = light.z;
+    }
+}
+
+/// How far from a point a ray must start, so that it does not meet the point's own surface.
+fn offset_of(point: vec3f, t: f32) -> f32 {
+    return 1e-4 + 2e-6 * (abs(point.x) + abs(point.y) + abs(point.z)) + 1e-5 * t;
 }
 
 /// 1 where the sun reaches a point, 0 where something stands between. All threads of a tile come here together: the
@@ -273,7 +330,7 @@ fn trace(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t
 fn in_sun(point: vec3f, hit: Hit, found: bool, first: u32, thread: u32) -> f32 {
     let turned = found && dot(hit.normal, look.sun) > 0.0;
     // Off the surface by more than the error of the point.
-    let begin = point + hit.normal * (1e-4 + 2e-6 * (abs(point.x) + abs(point.y) + abs(point.z)) + 1e-5 * hit.t);
+    let begin = point + hit.normal * offset_of(point, hit.t);
     let reach = abs(begin) < vec3f(1e6);
     let asked = turned && all(reach);
     if asked {

@@ -18,7 +18,8 @@ fn every_entry_point_is_valid() {
     }
     let text = trace_kernel();
     let module = naga::front::wgsl::parse_str(&text).expect("it is valid");
-    for switch in OUTPUTS.iter().chain(&["SHADOWS", "HAS_MESH", "HAS_HEIGHT_FIELD", "CULL"]) {
+    for switch in OUTPUTS.iter().chain(&["SHADOWS", "LAMPS", "LENS", "HAS_MESH", "HAS_HEIGHT_FIELD", "CULL"])
+    {
         assert!(module.overrides.iter().any(|(_, o)| o.name.as_deref() == Some(switch)), "{switch}");
     }
 }

@@ -288,6 +288,22 @@ impl Binder<'_> {
         self.select(&candidates, patterns, "body", path)
     }
 
+    /// Bodies that match, in model order, those of props and the world too.
+    pub fn all_bodies(&self, patterns: &[String], path: &str) -> Result<Vec<usize>> {
+        let bodies = self.scene.model.bodies.iter().enumerate();
+        let candidates: Vec<(usize, &str)> =
+            bodies.map(|(index, body)| (index, body.name.as_str())).collect();
+        self.select(&candidates, patterns, "body", path)
+    }
+
+    /// Cameras that match, in model order.
+    pub fn cameras(&self, patterns: &[String], path: &str) -> Result<Vec<usize>> {
+        let cameras = self.scene.model.cameras.iter().enumerate();
+        let candidates: Vec<(usize, &str)> =
+            cameras.map(|(index, camera)| (index, camera.name.as_str())).collect();
+        self.select(&candidates, patterns, "camera", path)
+    }
+
     /// Actuators that match, in model order.
     pub fn actuators(&self, patterns: &[String], path: &str) -> Result<Vec<usize>> {
         let actuators = self.scene.model.actuators.iter().enumerate();

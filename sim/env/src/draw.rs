@@ -43,6 +43,13 @@ impl Who {
     }
 }
 
+impl Who {
+    /// The same environment with streams apart, for looks: they change nothing that is drawn for the physics.
+    pub fn looks(self) -> Self {
+        Self { seed: self.seed.rotate_left(32) ^ 0x6c6f_6f6b_735f_6f66, ..self }
+    }
+}
+
 impl Draw {
     /// Uniform in [0, 1).
     pub fn unit(&mut self) -> f64 {

@@ -461,6 +461,8 @@ impl<L: Lanes> At<'_, '_, L> {
         };
         let last = LastPose {
             env: self.block.first_env() + env,
+            episode: self.slot.episode[env],
+            step: self.step(env),
             position: numbers(plan.body_position, 3 * plan.num_bodies),
             rotation: numbers(plan.body_rotation, 4 * plan.num_bodies),
         };

@@ -3,7 +3,7 @@
 //! An onlooker is for whoever reads images where they are made. It is told the moment (episodes begin, a step was made,
 //! how what ended looked last) and answers with nothing; numbers go on as ever.
 
-use keiko_world::BatchState;
+use keiko_world::{BatchState, Moment};
 
 use crate::contract::{GroupSpec, StepOutput};
 use crate::images::{ImageTerm, LastPose, OwnEyes, widened};
@@ -69,14 +69,20 @@ impl Eyes {
     }
 
     /// After a step.
-    pub fn step(&mut self, state: &BatchState, last: &[LastPose], output: &mut StepOutput) {
+    pub fn step(
+        &mut self,
+        state: &BatchState,
+        moments: &[Moment],
+        last: &[LastPose],
+        output: &mut StepOutput,
+    ) {
         if self.failure.is_some() {
             return;
         }
         let ended: Vec<usize> =
             (0..output.reward.len()).filter(|&env| output.terminated[env] || output.truncated[env]).collect();
         let seen = match &mut self.sight {
-            Sight::Own(eyes) => eyes.step(state, last, &ended, output),
+            Sight::Own(eyes) => eyes.step(state, moments, last, &ended, output),
             Sight::Onlooker(onlooker) => {
                 // Both come block by block, and in a block by environment.
                 let last_of =
@@ -89,15 +95,30 @@ impl Eyes {
     }
 
     /// Where episodes have begun outside a step.
-    pub fn begin(&mut self, state: &BatchState, mask: &[bool], output: &mut StepOutput) {
+    pub fn begin(&mut self, state: &BatchState, moments: &[Moment], mask: &[bool], output: &mut StepOutput) {
         if self.failure.is_some() {
             return;
         }
         let seen = match &mut self.sight {
-            Sight::Own(eyes) => eyes.begin(state, mask, output),
+            Sight::Own(eyes) => eyes.begin(state, moments, mask, output),
             Sight::Onlooker(onlooker) => onlooker.begin(state, mask),
         };
         self.failure = seen.err();
+    }
+
+    /// Frames that are taken and not seen yet, of each image; an onlooker has none.
+    pub fn waiting(&self, num_images: usize) -> Vec<Vec<f32>> {
+        match &self.sight {
+            Sight::Own(eyes) => eyes.waiting(),
+            Sight::Onlooker(_) => vec![Vec::new(); num_images],
+        }
+    }
+
+    /// Takes what [`Eyes::waiting`] gave, of the same images.
+    pub fn set_waiting(&mut self, waiting: Vec<Vec<f32>>) {
+        if let Sight::Own(eyes) = &mut self.sight {
+            eyes.set_waiting(waiting);
+        }
     }
 
     /// The output as a snapshot holds it: with the images as rows, whoever sees them. Of an onlooker's images the

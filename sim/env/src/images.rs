@@ -8,10 +8,12 @@ use std::ops::Range;
 use keiko_model::Result;
 use keiko_model::error::ErrorKind;
 use keiko_model::task::Observation;
-use keiko_world::{BatchState, Field, Picture, Renderer};
+use keiko_world::{BatchState, Field, Moment, Picture, Renderer};
 
 use crate::bind::Binder;
 use crate::contract::{ImageShape, StepOutput};
+use crate::looks::{self, Wardrobe};
+use crate::slow_camera::SlowCamera;
 
 /// An image that a scene observes.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,13 +41,19 @@ impl ImageTerm {
         [self.stack, channels, height, width]
     }
 
+    /// Whether it is what the camera is pointed at, at once and without noise.
+    pub(crate) fn is_plain(&self) -> bool {
+        let imager = &self.picture.camera.imager;
+        imager.color.is_none() && imager.depth.is_none() && imager.timing.is_immediate()
+    }
+
     /// Numbers of all frames.
     pub fn size(&self) -> usize {
         self.stack * self.frame()
     }
 
     /// Numbers of one frame.
-    fn frame(&self) -> usize {
+    pub(crate) fn frame(&self) -> usize {
         self.picture.shape().iter().product()
     }
 
@@ -79,18 +87,30 @@ pub(crate) fn bind(binder: &Binder<'_>) -> Result<Vec<ImageTerm>> {
                 return Err(binder.error(ErrorKind::Structure, &format!("{path}.channels"), message));
             }
             let cameras = &binder.scene.model.cameras;
-            let found = cameras.iter().find(|known| known.name == *camera).ok_or_else(|| {
+            let index = cameras.iter().position(|known| known.name == *camera).ok_or_else(|| {
                 let names = cameras.iter().map(|camera| camera.name.as_str());
                 binder.spec.source.unknown(&format!("{path}.camera"), "camera", camera, names)
             })?;
             let camera = match size {
-                Some(size) => found.clone().resized(*size),
-                None => found.clone(),
+                Some(size) => cameras[index].clone().resized(*size),
+                None => cameras[index].clone(),
             };
+            if let Some([x, y]) = camera.clone().zoomed(looks::least_zoom(binder, &camera.name)).blind_spot()
+            {
+                let name = &camera.name;
+                let message =
+                    format!("the lens of camera `{name}` has no ray for the point ({x:.1}, {y:.1})");
+                return Err(binder.error(ErrorKind::Value, &format!("{path}.size"), &message));
+            }
             images.push(ImageTerm {
                 group,
                 name: name.to_owned(),
-                picture: Picture { camera, channels: channels.clone(), samples: *samples },
+                picture: Picture {
+                    camera,
+                    channels: channels.clone(),
+                    samples: *samples,
+                    camera_index: index as u32,
+                },
                 stack: *stack as usize,
                 offset: *offset as f32,
                 clip: entry.clip.map(|clip| clip as f32),
@@ -106,6 +126,10 @@ pub(crate) fn bind(binder: &Binder<'_>) -> Result<Vec<ImageTerm>> {
 pub struct LastPose {
     /// Which environment.
     pub env: usize,
+    /// The episode that ended.
+    pub episode: u64,
+    /// Its control steps.
+    pub step: u32,
     /// In the world \[m\], `[3 nb]`.
     pub position: Vec<f32>,
     /// Quaternions xyzw, `world_from_body`, `[4 nb]`.
@@ -118,18 +142,45 @@ pub(crate) struct OwnEyes {
     images: Vec<ImageTerm>,
     /// Rows of each image in the field of its group.
     rows: Vec<Range<usize>>,
+    /// Those whose cameras are slower than control.
+    slow: Vec<Option<SlowCamera>>,
+    wardrobe: Wardrobe,
 }
 
 impl OwnEyes {
     /// Of groups that have `numbers` rows without images.
-    pub fn new(renderer: Box<dyn Renderer>, images: Vec<ImageTerm>, numbers: &[usize]) -> Self {
+    pub fn new(
+        renderer: Box<dyn Renderer>,
+        images: Vec<ImageTerm>,
+        numbers: &[usize],
+        wardrobe: Wardrobe,
+        num_envs: usize,
+    ) -> Self {
         let mut ends = numbers.to_vec();
         let rows = images.iter().map(|image| {
             let start = ends[image.group];
             ends[image.group] += image.size();
             start..ends[image.group]
         });
-        Self { rows: rows.collect(), renderer, images }
+        let slow = images.iter().map(|image| SlowCamera::new(image, num_envs)).collect();
+        Self { rows: rows.collect(), renderer, images, slow, wardrobe }
+    }
+
+    /// Frames that are taken and not seen yet, of each image.
+    pub fn waiting(&self) -> Vec<Vec<f32>> {
+        self.slow
+            .iter()
+            .map(|slow| slow.as_ref().map_or_else(Vec::new, |slow| slow.waiting.clone()))
+            .collect()
+    }
+
+    /// Takes what [`OwnEyes::waiting`] gave, of the same images.
+    pub fn set_waiting(&mut self, waiting: Vec<Vec<f32>>) {
+        for (slow, waiting) in self.slow.iter_mut().zip(waiting) {
+            if let Some(slow) = slow {
+                slow.waiting = waiting;
+            }
+        }
     }
 
     /// After a step: one frame further where an episode goes on, the first frame of the new one where it ended.
@@ -139,6 +190,7 @@ impl OwnEyes {
     pub fn step(
         &mut self,
         state: &BatchState,
+        moments: &[Moment],
         last: &[LastPose],
         ended: &[usize],
         output: &mut StepOutput,
@@ -146,25 +198,53 @@ impl OwnEyes {
         let envs: Vec<usize> = last.iter().map(|pose| pose.env).collect();
         let mut finals = Vec::new();
         if !last.is_empty() {
-            let mut before = state.clone();
+            let (mut before, mut then) = (state.clone(), moments.to_vec());
             for pose in last {
+                then[pose.env] = Moment { episode: pose.episode, step: pose.step, ..moments[pose.env] };
                 before.body_position.set_column(pose.env, pose.position.iter().copied());
                 before.body_rotation.set_column(pose.env, pose.rotation.iter().copied());
             }
-            self.renderer.render(&before)?;
+            self.render(&before, &then, false)?;
             for (index, image) in self.images.iter().enumerate() {
                 let frames = self.renderer.pixels(index).chunks_exact(image.frame());
                 let frames: Vec<Vec<f32>> = frames.map(<[f32]>::to_vec).collect();
                 finals.push(envs.iter().map(|env| frames[*env].clone()).collect::<Vec<_>>());
             }
         }
-        self.renderer.render(state)?;
+        self.render(state, moments, false)?;
         let num_envs = output.reward.len();
         for (index, (image, rows)) in self.images.iter().zip(&self.rows).enumerate() {
             let frame = image.frame();
             let at = rows.start * num_envs..rows.end * num_envs;
             let now = &mut output.observations[image.group].as_mut_slice()[at.clone()];
             let end = &mut output.final_observations[image.group].as_mut_slice()[at];
+            if let Some(slow) = &mut self.slow[index] {
+                let pixels = self.renderer.pixels(index);
+                let values = |pixels: &[f32]| pixels.iter().map(|p| image.value(*p)).collect::<Vec<_>>();
+                for env in 0..num_envs {
+                    let mut stack = column(now, num_envs, env);
+                    let newest = &pixels[env * frame..(env + 1) * frame];
+                    let which = envs.iter().position(|of| *of == env);
+                    let is_over = ended.contains(&env);
+                    match which {
+                        Some(which) if slow.is_due(last[which].step) => {
+                            slow.take(env, values(&finals[index][which]), &mut stack);
+                        }
+                        None if !is_over && slow.is_due(moments[env].step) => {
+                            slow.take(env, values(newest), &mut stack);
+                        }
+                        _ => {}
+                    }
+                    set_column(end, num_envs, env, &stack);
+                    if is_over {
+                        let first = values(newest);
+                        slow.begin(env, &first);
+                        stack.chunks_exact_mut(frame).for_each(|to| to.copy_from_slice(&first));
+                    }
+                    set_column(now, num_envs, env, &stack);
+                }
+                continue;
+            }
             // What broke shows nothing new: the last thing seen stays.
             let stay = ended.iter().filter(|env| !envs.contains(env));
             let kept: Vec<(usize, Vec<f32>)> = stay.map(|env| (*env, column(now, num_envs, *env))).collect();
@@ -178,9 +258,7 @@ impl OwnEyes {
                 }
             }
             for (env, values) in kept {
-                for (row, value) in values.into_iter().enumerate() {
-                    end[row * num_envs + env] = value;
-                }
+                set_column(end, num_envs, env, &values);
             }
             ended.iter().for_each(|env| repeat(now, num_envs, *env, frame));
         }
@@ -194,10 +272,11 @@ impl OwnEyes {
     pub fn begin(
         &mut self,
         state: &BatchState,
+        moments: &[Moment],
         mask: &[bool],
         output: &mut StepOutput,
     ) -> std::result::Result<(), String> {
-        self.renderer.render(state)?;
+        self.render(state, moments, true)?;
         let num_envs = mask.len();
         for (index, (image, rows)) in self.images.iter().zip(&self.rows).enumerate() {
             let frame = image.frame();
@@ -210,10 +289,32 @@ impl OwnEyes {
                     now[newest + pixel * num_envs + env] = image.value(*value);
                 }
                 repeat(now, num_envs, env, frame);
+                if let Some(slow) = &mut self.slow[index] {
+                    slow.begin(env, &column(&now[newest..], num_envs, env));
+                }
             }
             output.final_observations[image.group].as_mut_slice()[at].copy_from_slice(now);
         }
         Ok(())
+    }
+
+    /// Renders if some camera takes a frame, or one `must` be there.
+    fn render(
+        &mut self,
+        state: &BatchState,
+        moments: &[Moment],
+        must: bool,
+    ) -> std::result::Result<(), String> {
+        let due = |slow: &Option<SlowCamera>| {
+            slow.as_ref().is_none_or(|slow| moments.iter().any(|moment| slow.is_due(moment.step)))
+        };
+        if !must && !self.slow.iter().any(due) {
+            return Ok(());
+        }
+        if let Some(looks) = self.wardrobe.change(moments) {
+            self.renderer.dress(looks)?;
+        }
+        self.renderer.render(state, moments)
     }
 }
 
@@ -229,6 +330,12 @@ fn put(image: &ImageTerm, frames: &[f32], num_envs: usize, rows: &mut [f32]) {
 
 fn column(rows: &[f32], num_envs: usize, env: usize) -> Vec<f32> {
     rows.iter().skip(env).step_by(num_envs).copied().collect()
+}
+
+fn set_column(rows: &mut [f32], num_envs: usize, env: usize, values: &[f32]) {
+    for (row, value) in rows.iter_mut().skip(env).step_by(num_envs).zip(values) {
+        *row = *value;
+    }
 }
 
 /// Makes every frame of an environment its newest.

@@ -16,9 +16,11 @@ mod eyes;
 mod hands;
 mod images;
 mod language;
+mod looks;
 mod randomize;
 mod rules;
 mod running;
+mod slow_camera;
 mod task_env;
 mod terms;
 
@@ -26,5 +28,5 @@ pub use contract::{EnvSpec, EpisodeEnd, GroupSpec, ImageShape, StepOutput, VecEn
 pub use episodes::{Breakage, FaultCounts};
 pub use eyes::{Ended, Onlooker};
 pub use images::{ImageTerm, LastPose};
-pub use keiko_world::{BatchState, Field, Picture, Renderer, SnapshotError};
+pub use keiko_world::{BatchState, Field, Moment, Picture, Renderer, SnapshotError};
 pub use task_env::{EnvOptions, TaskEnv, physics_options};

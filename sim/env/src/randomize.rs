@@ -11,6 +11,7 @@ use keiko_world::{EnvParameters, Field};
 use crate::action::chain_joints;
 use crate::bind::{Binder, ScalarJoint, dof_rows, qpos_rows, quaternion_row};
 use crate::draw::{Draw, MAX_STREAMS, Purpose, Who};
+use crate::looks::LooksRandomizer;
 
 /// Draws of a prop's place before all are placed anew, and how often that is done.
 const MAX_PLACES: usize = 64;
@@ -83,6 +84,7 @@ impl Ground {
 pub(crate) struct Randomizer {
     terms: Vec<Bound>,
     pub pushes: Vec<Push>,
+    pub looks: LooksRandomizer,
     default_qpos: Vec<f64>,
     /// Parameters that change nothing, of one environment.
     identity: EnvParameters,
@@ -93,6 +95,7 @@ impl Randomizer {
         let mut this = Self {
             terms: Vec::new(),
             pushes: Vec::new(),
+            looks: LooksRandomizer::new(&binder.scene.model),
             default_qpos: binder.scene.default_qpos.clone(),
             identity: EnvParameters::identity(&binder.scene.model, 1),
         };
@@ -114,6 +117,7 @@ impl Randomizer {
                     let interval = positive_time(binder, *interval, &format!("{path}.interval"))?;
                     this.pushes.push(Push { interval, kind, control_dt });
                 }
+                term if this.looks.bind(binder, term, &path)? => {}
                 term => this.terms.push(bind_term(binder, term, &path)?),
             }
         }
@@ -414,9 +418,13 @@ fn bind_term(binder: &Binder<'_>, term: &Randomization, path: &str) -> Result<Bo
             linear: binder.ordered(*linear, &at("linear"))?,
             angular: binder.ordered(*angular, &at("angular"))?,
         },
-        Randomization::Push { .. } | Randomization::ForcePush { .. } => {
-            unreachable!("pushes are bound apart")
-        }
+        Randomization::Push { .. }
+        | Randomization::ForcePush { .. }
+        | Randomization::CameraPose { .. }
+        | Randomization::FocalLength { .. }
+        | Randomization::Sun { .. }
+        | Randomization::Sky { .. }
+        | Randomization::Color { .. } => unreachable!("pushes and looks are bound apart"),
     })
 }
 

@@ -14,7 +14,7 @@ use keiko_model::RobotModel;
 use keiko_world::lanes::publish;
 use keiko_world::replay::{ReplayInfo, ReplayRing, write_replay};
 use keiko_world::schedule::{Control, Faults, Physics, ResetMask};
-use keiko_world::{BatchState, EnvParameters, Executor, Fault, FaultCause, Field, Stopwatch};
+use keiko_world::{BatchState, EnvParameters, Executor, Fault, FaultCause, Field, Moment, Stopwatch};
 use rayon::prelude::*;
 
 use crate::contract::StepOutput;
@@ -157,6 +157,23 @@ impl Running {
             }
             self.collect(world, &mut *physics.0, true);
         });
+    }
+
+    /// Which image of each environment the next one is; `steps` are physics steps since the resets.
+    pub fn moments(&self, steps: &[u64], decimation: u64) -> Vec<Moment> {
+        let mut moments = Vec::with_capacity(steps.len());
+        for slot in &self.slots {
+            for episode in &slot.lock().unwrap_or_else(PoisonError::into_inner).episode {
+                let at = moments.len();
+                moments.push(Moment {
+                    seed: self.seed,
+                    env: self.first_env.wrapping_add(at as u32),
+                    episode: *episode,
+                    step: (steps[at] / decimation.max(1)) as u32,
+                });
+            }
+        }
+        moments
     }
 
     fn work<'a>(&'a self, part: Part<'a>) -> Work<'a> {

@@ -16,7 +16,7 @@ use keiko_world::engine::{self, EngineChoice};
 use keiko_world::replay::{ReplayInfo, ReplayRing};
 use keiko_world::schedule::{Phase, Physics, phases};
 use keiko_world::{
-    BatchState, ContactLaw, EnvParameters, Field, PhysicsOptions, Renderer, Simulation, SnapshotError,
+    BatchState, ContactLaw, EnvParameters, Field, Looks, PhysicsOptions, Renderer, Simulation, SnapshotError,
 };
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,7 @@ use crate::contract::{EnvSpec, GroupSpec, StepOutput, VecEnv};
 use crate::episodes::FaultCounts;
 use crate::eyes::{Eyes, Onlooker, widen};
 use crate::images::{ImageTerm, OwnEyes, widened};
+use crate::looks::Wardrobe;
 use crate::rules::{Act, After, Rules};
 use crate::running::{ReplayTo, Running, copy_state_row, publish_state, slots_mut};
 
@@ -165,6 +166,19 @@ impl TaskEnv {
         &self.running().rules.images
     }
 
+    /// Whether environments differ in more than where bodies are: in light, colours or cameras.
+    pub fn looks_vary(&self) -> bool {
+        !self.running().rules.randomizer.looks.is_empty()
+    }
+
+    /// The looks of all environments in the episodes that they are in.
+    pub fn looks(&self) -> Looks {
+        let running = self.running();
+        let moments = running.moments(&self.state().steps, self.decimation());
+        let mut wardrobe = Wardrobe::new(running.rules.randomizer.looks.clone(), moments.len());
+        wardrobe.change(&moments).cloned().unwrap_or_default()
+    }
+
     /// The specification with the images, whether or not there is anything that renders them.
     pub fn seeing_spec(&self) -> EnvSpec {
         let mut spec = self.spec().clone();
@@ -185,10 +199,18 @@ impl TaskEnv {
     pub fn see_with(&mut self, renderer: Box<dyn Renderer>) {
         let (spec, images) = (self.seeing_spec(), self.images().to_vec());
         let numbers = widen(&spec.observations, &mut self.running_mut().output);
-        self.see(spec, Eyes::own(OwnEyes::new(renderer, images, &numbers)));
+        let wardrobe = Wardrobe::new(self.running().rules.randomizer.looks.clone(), spec.num_envs);
+        let eyes = OwnEyes::new(renderer, images, &numbers, wardrobe, spec.num_envs);
+        self.see(spec, Eyes::own(eyes));
     }
 
-    /// Leaves the images of [`TaskEnv::images`] to an onlooker from now on. They are in the specification, but in no
+    /// Whether images show what cameras are pointed at and nothing else: every camera takes a frame a step and shows it at once,
+    /// without noise, and environments look alike. An onlooker has no more to go by.
+    pub fn sees_plainly(&self) -> bool {
+        !self.looks_vary() && self.images().iter().all(ImageTerm::is_plain)
+    }
+
+    /// Leaves the images of [`TaskEnv::images`], which must be plain ([`TaskEnv::sees_plainly`]), to an onlooker from now on. They are in the specification, but in no
     /// field of the output, which are then the numbers alone; a snapshot holds both. All stacks begin with what is seen
     /// now.
     pub fn see_through(&mut self, onlooker: Box<dyn Onlooker>) {
@@ -215,10 +237,11 @@ impl TaskEnv {
         self.state();
         let state = self.seen.state.take();
         if let Some(state) = &state {
+            let moments = self.running().moments(&state.steps, self.decimation());
             let running = self.running_mut();
             match begun {
-                Some(mask) => eyes.begin(state, mask, &mut running.output),
-                None => eyes.step(state, &running.last, &mut running.output),
+                Some(mask) => eyes.begin(state, &moments, mask, &mut running.output),
+                None => eyes.step(state, &moments, &running.last, &mut running.output),
             }
         }
         self.seen.state = state.map(OnceLock::from).unwrap_or_default();
@@ -345,6 +368,11 @@ impl TaskEnv {
         }
     }
 
+    /// Frames that are taken and not seen yet, of each image.
+    fn waiting(&self) -> Vec<Vec<f32>> {
+        self.eyes.as_ref().map_or_else(Vec::new, |eyes| eyes.waiting(self.images().len()))
+    }
+
     fn decimation(&self) -> u64 {
         u64::from(self.decimation)
     }
@@ -455,6 +483,7 @@ impl VecEnv for TaskEnv {
             push_end: Vec::new(),
             push_force: Vec::new(),
             output,
+            waiting: self.waiting(),
             faults: running.faults,
         };
         for slot in &running.slots {
@@ -495,6 +524,7 @@ impl VecEnv for TaskEnv {
             || snapshot.push_force.len() != num_envs
             || snapshot.next_push.iter().chain(&snapshot.push_end).any(|steps| steps.len() != num_pushes)
             || snapshot.push_force.iter().any(|forces| forces.len() != num_pushes)
+            || !snapshot.waiting.iter().map(Vec::len).eq(self.waiting().iter().map(Vec::len))
             || snapshot.rows.len() != num_rows
             || snapshot.rows.iter().any(|row| row.len() != num_envs)
         {
@@ -507,6 +537,7 @@ impl VecEnv for TaskEnv {
             let rules = &simulation.world.resource::<Running>().rules;
             eyes.load(&rules.images, &rules.spec.observations, &mut snapshot.output)
                 .map_err(SnapshotError)?;
+            eyes.set_waiting(snapshot.waiting);
         }
         let mut wrenches =
             (0..num_envs).map(|env| snapshot.parameters.wrench.column(env).collect::<Vec<_>>());
@@ -564,6 +595,8 @@ struct Snapshot {
     push_end: Vec<Vec<u32>>,
     push_force: Vec<Vec<[f32; 2]>>,
     output: StepOutput,
+    /// Frames that are taken and not seen yet, of each image.
+    waiting: Vec<Vec<f32>>,
     faults: FaultCounts,
 }
 

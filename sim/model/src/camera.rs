@@ -5,8 +5,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Pose;
+use crate::imager::Imager;
+use crate::lens::Lens;
 
-/// A pinhole camera on a body.
+/// Points of each side of an image at which a lens is tried.
+const RIM: u32 = 64;
+
+/// A camera on a body.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Camera {
     /// Unique name.
@@ -17,16 +22,22 @@ pub struct Camera {
     pub pose: Pose,
     /// Width and height of its image \[pixel\].
     pub size: [u32; 2],
-    /// Focal lengths along x and y \[pixel\].
+    /// Focal lengths along x and y \[pixel\]; of a fisheye, pixels a radian at the middle.
     pub focal: [f64; 2],
     /// Principal point \[pixel\]; the first pixel's centre is at (0.5, 0.5), so the image's is at half its size.
     pub center: [f64; 2],
-    /// Depth before which nothing is seen \[m\].
+    /// How it bends rays.
+    #[serde(default)]
+    pub lens: Lens,
+    /// Depth before which nothing is seen \[m\]; of a fisheye, distance.
     pub near: f64,
     /// Largest depth that it reports \[m\]: what is farther, or nothing at all, has this depth.
     pub far: f64,
     /// What it gives.
     pub channels: Vec<Channel>,
+    /// What of it is observed, and when.
+    #[serde(default)]
+    pub imager: Imager,
 }
 
 impl Camera {
@@ -40,9 +51,11 @@ impl Camera {
             size,
             focal: [focal; 2],
             center: size.map(|n| 0.5 * f64::from(n)),
+            lens: Lens::Pinhole,
             near: 0.01,
             far: 100.0,
             channels: vec![Channel::Rgb],
+            imager: Imager::default(),
         }
     }
 
@@ -58,9 +71,36 @@ impl Camera {
         self
     }
 
-    /// Vertical field of view \[rad\].
+    /// The same view with focal lengths multiplied by a factor: over 1 it shows less, larger.
+    #[must_use]
+    pub fn zoomed(mut self, factor: f64) -> Self {
+        self.focal = self.focal.map(|f| f * factor);
+        self
+    }
+
+    /// Vertical field of view \[rad\], distortion left out.
     pub fn fov_y(&self) -> f64 {
-        2.0 * (0.5 * f64::from(self.size[1]) / self.focal[1]).atan()
+        2.0 * self.lens.angle(0.5 * f64::from(self.size[1]) / self.focal[1])
+    }
+
+    /// The unit ray through a point of the image \[pixel\], in the camera's frame; `None` where its lens has none.
+    pub fn ray(&self, pixel: [f64; 2]) -> Option<DVec3> {
+        self.lens.ray([0, 1].map(|k| (pixel[k] - self.center[k]) / self.focal[k]))
+    }
+
+    /// A point of the image \[pixel\] that the lens has no ray for, if there is one. They lie beyond those that have one,
+    /// so the rim is looked at.
+    pub fn blind_spot(&self) -> Option<[f64; 2]> {
+        if self.lens.is_pinhole() {
+            return None;
+        }
+        let size = self.size.map(f64::from);
+        let along = |k: u32| f64::from(k) / f64::from(RIM);
+        let rim = (0..=RIM).flat_map(|k| {
+            let [x, y] = [along(k) * size[0], along(k) * size[1]];
+            [[x, 0.0], [x, size[1]], [0.0, y], [size[0], y]]
+        });
+        rim.into_iter().find(|pixel| self.ray(*pixel).is_none())
     }
 }
 
@@ -86,7 +126,7 @@ pub enum Channel {
     Rgb,
     /// The same colour as three numbers in [0, 1].
     RgbFloat,
-    /// Distance along the optical axis \[m\].
+    /// Distance along the optical axis \[m\]; below 0 for what a fisheye sees behind it.
     Depth,
     /// Distance along the pixel's ray \[m\].
     Distance,
@@ -98,11 +138,13 @@ pub enum Channel {
     Class,
     /// Unit normal of the surface in the world, towards the camera; 0 where there is none.
     Normals,
+    /// Light that comes in, as linear RGB without bounds: 1 is what is shown as white.
+    Radiance,
 }
 
 impl Channel {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Rgb,
         Self::RgbFloat,
         Self::Depth,
@@ -111,12 +153,13 @@ impl Channel {
         Self::Link,
         Self::Class,
         Self::Normals,
+        Self::Radiance,
     ];
 
     /// Numbers of a pixel.
     pub fn count(self) -> usize {
         match self {
-            Self::RgbFloat | Self::Normals => 3,
+            Self::RgbFloat | Self::Normals | Self::Radiance => 3,
             _ => 1,
         }
     }
@@ -132,6 +175,7 @@ impl Channel {
             Self::Link => "link",
             Self::Class => "class",
             Self::Normals => "normals",
+            Self::Radiance => "radiance",
         }
     }
 }

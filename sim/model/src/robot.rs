@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Pose;
 use crate::camera::Camera;
+use crate::light::{Daylight, Lamp};
 
 /// A robot, or a whole scene, as read from one file and its includes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,12 @@ pub struct RobotModel {
     pub sites: Vec<Site>,
     /// Cameras, in body order.
     pub cameras: Vec<Camera>,
+    /// Lamps; robot files bring none.
+    #[serde(default)]
+    pub lamps: Vec<Lamp>,
+    /// How much of the day there is.
+    #[serde(default)]
+    pub daylight: Daylight,
     /// Fixed tendons: linear combinations of joint positions.
     pub tendons: Vec<FixedTendon>,
     /// Actuators, in file order: the order of the control vector.

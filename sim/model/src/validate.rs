@@ -56,6 +56,7 @@ pub fn validate(model: &RobotModel) -> Vec<Problem> {
     check.shapes();
     check.geoms_and_sites();
     check.cameras();
+    check.lamps();
     check.tendons();
     check.actuators();
     check.sensors();
@@ -196,6 +197,7 @@ impl Check<'_> {
             of("geom", m.geoms.iter().map(|x| x.name.clone()).collect()),
             of("site", m.sites.iter().map(|x| x.name.clone()).collect()),
             of("camera", m.cameras.iter().map(|x| x.name.clone()).collect()),
+            of("lamp", m.lamps.iter().map(|x| x.name.clone()).collect()),
             of("tendon", m.tendons.iter().map(|x| x.name.clone()).collect()),
             of("actuator", m.actuators.iter().map(|x| x.name.clone()).collect()),
             of("sensor", m.sensors.iter().map(|x| x.name.clone()).collect()),

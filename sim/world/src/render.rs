@@ -2,7 +2,7 @@
 
 use keiko_model::camera::{Camera, PixelChannel};
 
-use crate::BatchState;
+use crate::{BatchState, Looks, Moment};
 
 /// A picture that is wanted of every environment.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,6 +13,8 @@ pub struct Picture {
     pub channels: Vec<PixelChannel>,
     /// Rays along each side of a pixel; the pixel is their mean.
     pub samples: u32,
+    /// Index of the camera in the model: its noise is its own.
+    pub camera_index: u32,
 }
 
 impl Picture {
@@ -25,11 +27,18 @@ impl Picture {
 
 /// Makes the pictures that it was built for, of as many environments as it was built for.
 pub trait Renderer: Send {
-    /// Looks at the bodies of a state from every camera. The image of an environment depends on its bodies alone.
+    /// Gives environments other looks from now on.
+    ///
+    /// # Errors
+    /// That it was built for environments that all look alike.
+    fn dress(&mut self, looks: &Looks) -> Result<(), String>;
+
+    /// Looks at the bodies of a state from every camera. The image of an environment depends on its bodies, its looks
+    /// and its moment alone.
     ///
     /// # Errors
     /// What the device says, in words.
-    fn render(&mut self, state: &BatchState) -> Result<(), String>;
+    fn render(&mut self, state: &BatchState, moments: &[Moment]) -> Result<(), String>;
 
     /// The last images of one of the pictures `[num_envs, channels, height, width]`.
     fn pixels(&self, picture: usize) -> &[f32];

@@ -68,7 +68,7 @@ impl Film {
         let camera = if options.size.is_some() { camera } else { enlarged(camera) };
         let video = VideoWriter::create(path, camera.size, 1.0 / env.spec().control_dt)?;
         let backend = eyes::backend(options.device).or_exit(Code::Machine)?;
-        let tracing = TracerOptions { shadows: !options.no_shadows, ..eyes::options(scene) };
+        let tracing = TracerOptions { shadows: !options.no_shadows, ..eyes::options_of(env) };
         let tracer = Tracer::new(&backend, &scene.model, 1, &tracing).or_exit(Code::Machine)?;
         // Four rays for each pixel, as in pictures for people.
         let large = camera.clone().resized(camera.size.map(|side| 2 * side));
@@ -86,6 +86,8 @@ impl Film {
             Some(start) => self.tracer.pose(&moved(env.state(), start)),
             None => self.tracer.pose(env.state()),
         }
+        let large = self.camera.clone().resized(self.camera.size.map(|side| 2 * side));
+        eyes::dress(&self.tracer, &self.group, &large, env).or_exit(Code::Machine)?;
         self.tracer.render(&self.group);
         let images = self.tracer.read(&self.group).or_exit(Code::Machine)?;
         let [width, height] = self.camera.size.map(|side| side as usize);

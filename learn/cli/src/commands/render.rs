@@ -29,6 +29,8 @@ struct Subject {
     /// Positions of the first picture `[nq]`.
     qpos: Vec<f64>,
     num_robot_bodies: usize,
+    /// The environment, of a scene.
+    env: Option<TaskEnv>,
     /// The camera that is meant if none is named.
     camera: Option<String>,
 }
@@ -55,12 +57,16 @@ pub fn run(args: &Render, output: &mut Output) -> CommandResult {
     let options = TracerOptions {
         shadows: !args.no_shadows,
         num_robot_bodies: subject.num_robot_bodies,
+        varied: subject.env.as_ref().is_some_and(TaskEnv::looks_vary),
         ..TracerOptions::default()
     };
     let shoot = |camera: &Camera, channels: &[Channel]| -> anyhow::Result<Images> {
         let tracer = Tracer::new(&backend, &subject.model, 1, &options)?;
         let group = tracer.group(std::slice::from_ref(camera), channels)?;
         tracer.pose(&subject.state);
+        if let Some(env) = &subject.env {
+            eyes::dress(&tracer, &group, camera, env)?;
+        }
         tracer.render(&group);
         Ok(tracer.read(&group)?)
     };
@@ -74,7 +80,7 @@ pub fn run(args: &Render, output: &mut Output) -> CommandResult {
             let mut written = Vec::new();
             for channel in &channels {
                 // Four rays for each pixel of a picture for people.
-                let smooth = matches!(channel, Channel::Rgb | Channel::RgbFloat);
+                let smooth = matches!(channel, Channel::Rgb | Channel::RgbFloat | Channel::Radiance);
                 let large = camera.clone().resized(camera.size.map(|n| 2 * n));
                 let images = match smooth {
                     true => shoot(&large, &[Channel::Rgb]),
@@ -130,7 +136,7 @@ fn robot(args: &Render) -> CommandResult<Subject> {
     let model = import::load(Path::new(&args.what), &options)?.model;
     let qpos = model.keyframes.first().map_or_else(|| model.reference_qpos(), |key| key.qpos.clone());
     let state = standing(&model, std::slice::from_ref(&qpos));
-    Ok(Subject { model: Arc::new(model), state, qpos, num_robot_bodies: usize::MAX, camera: None })
+    Ok(Subject { model: Arc::new(model), state, qpos, num_robot_bodies: usize::MAX, env: None, camera: None })
 }
 
 /// An environment of a scene at the start of its first episode.
@@ -147,6 +153,7 @@ fn scene(args: &Render) -> CommandResult<Subject> {
         state: env.state().clone(),
         num_robot_bodies: scene.num_robot_bodies,
         camera: task.cameras.first().map(|camera| camera.name.clone()),
+        env: Some(env),
     })
 }
 

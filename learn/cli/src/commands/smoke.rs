@@ -187,7 +187,8 @@ fn check_cameras(spec: &TaskSpec, args: &Smoke, renderer: &Backend) -> anyhow::R
         tracer.render(&group);
         let again = tracer.read(&group)?;
         let ids = images.ids(Channel::Segmentation).unwrap_or_default();
-        let floats = [Channel::RgbFloat, Channel::Depth, Channel::Distance, Channel::Normals];
+        use Channel::{Depth, Distance, Normals, Radiance, RgbFloat};
+        let floats = [RgbFloat, Depth, Distance, Normals, Radiance];
         let finite = |channel| images.floats(channel).is_some_and(|v| v.iter().all(|x| x.is_finite()));
         let failure = if !floats.into_iter().all(finite) {
             Some("a pixel is NaN or infinite")

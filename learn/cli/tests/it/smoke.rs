@@ -94,12 +94,13 @@ fn broken_scenes_are_each_named_with_file_line_and_nearest_name() {
         "unknown-joint/scene.toml:11:",
         "did you mean `hinge`?",
         "no-such-robot.xml",
+        "folded-lens/scene.toml:12:",
     ]);
     let report = read(&junit);
-    assert_eq!((report.tests, report.failures, report.failed_cases), (4, 4, 4));
-    assert_eq!(report.suites.len(), 4);
+    assert_eq!((report.tests, report.failures, report.failed_cases), (5, 5, 5));
+    assert_eq!(report.suites.len(), 5);
     let result = outcome.result();
-    assert_eq!((result["passed"].as_u64(), result["failed"].as_u64()), (Some(0), Some(4)));
+    assert_eq!((result["passed"].as_u64(), result["failed"].as_u64()), (Some(0), Some(5)));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use glam::Vec3;
 use keiko_dynamics::space::V3;
 use keiko_gpu::camera::{Instance, Kind, UNBOUNDED};
 
-use super::packet::{MISS, MOST_LANES, Wide, splat};
+use super::packet::{MISS, MOST_LANES, Wide, lane, lanes, splat};
 use crate::assets::Assets;
 
 /// Bounding spheres of an environment's geoms, `[x, y, z, radius][stride]`: as many geoms at once as there are lanes.
@@ -51,6 +51,9 @@ impl Spheres<'_> {
     }
 }
 
+/// The widest cone that is compared with spheres: its cosine.
+const LEAST_COSINE: f32 = 0.1;
+
 /// A cone about the rays of a tile.
 pub struct Cone {
     apex: Vec3,
@@ -64,8 +67,42 @@ impl Cone {
     pub fn new(apex: Vec3, corners: [Vec3; 4]) -> Self {
         let axis = corners.into_iter().sum::<Vec3>().normalize();
         let cosine = corners.into_iter().map(|corner| axis.dot(corner)).fold(1.0, f32::min);
+        Self::about(apex, axis, cosine)
+    }
+
+    /// About an axis; `cosine` is that of the widest ray.
+    fn about(apex: Vec3, axis: Vec3, cosine: f32) -> Self {
         let sine = (1.0 - cosine * cosine).max(0.0).sqrt() * 1.001 + 1e-4;
         Self { apex, axis, cosine, sine }
+    }
+
+    /// About the unit rays of a tile, where corners do not bound what a lens bends.
+    #[inline(always)]
+    pub fn of_bundle<L: Wide>(apex: Vec3, bundle: &[V3<L>]) -> Self {
+        let mut sum = V3::<L>::zero();
+        for ray in bundle {
+            sum = sum + *ray;
+        }
+        let mut axis = Vec3::ZERO;
+        let sums = lanes(sum);
+        for k in 0..L::WIDTH {
+            axis += Vec3::new(sums[0][k], sums[1][k], sums[2][k]);
+        }
+        let axis = axis.normalize_or_zero();
+        let mut least = L::one();
+        for ray in bundle {
+            least = least.min(ray.dot(splat(axis.to_array())));
+        }
+        let (mut cosine, cosines) = (1.0f32, lane(least));
+        for k in 0..L::WIDTH {
+            cosine = cosine.min(cosines[k]);
+        }
+        Self::about(apex, axis, cosine)
+    }
+
+    /// Whether it is nearly a half space or more, or has no axis: then it is no help.
+    fn is_wide(&self) -> bool {
+        self.cosine <= LEAST_COSINE
     }
 }
 
@@ -78,6 +115,8 @@ pub fn in_cone<L: Wide>(spheres: Spheres<'_>, cone: &Cone, list: &mut Vec<Candid
     list.clear();
     let (apex, axis) = (splat::<L>(cone.apex.to_array()), splat::<L>(cone.axis.to_array()));
     let (cosine, sine) = (L::splat(cone.cosine), L::splat(cone.sine));
+    // A radius over this is listed whatever the cone; what fills up packets has one below 0.
+    let unbounded = if cone.is_wide() { 0.0 } else { 0.5 * UNBOUNDED };
     for at in (0..spheres.stride).step_by(L::WIDTH) {
         let center = spheres.centers::<L>(at);
         let radius = spheres.radii::<L>(at);
@@ -86,7 +125,7 @@ pub fn in_cone<L: Wide>(spheres: Spheres<'_>, cone: &Cone, list: &mut Vec<Candid
         let beside = (v.dot(v) - z * z).max(L::zero()).sqrt();
         let touched = (beside * cosine - z * sine).le(radius) & (-radius).lt(z);
         // What has no bounds is always listed.
-        let touched = touched | L::splat(0.5 * UNBOUNDED).lt(radius);
+        let touched = touched | L::splat(unbounded).lt(radius);
         if L::any(touched) {
             push(L::select(touched, z - radius, L::splat(MISS)), at, list);
         }
@@ -115,6 +154,34 @@ pub fn towards_sun<L: Wide>(
         let near = (-reach).lt(z) & beside.dot(beside).lt(reach * reach) & L::zero().lt(reach);
         if L::any(near) {
             push(L::select(near, z - reach, L::splat(MISS)), at, list);
+        }
+    }
+    list.retain(|(_, geom)| assets.geoms[*geom as usize].kind != Kind::Plane as u32);
+}
+
+/// Lists the geoms that could stand between a lamp and points within `reach` of `middle`. Planes cast no shadows.
+#[inline(always)]
+pub fn towards_lamp<L: Wide>(
+    assets: &Assets,
+    spheres: Spheres<'_>,
+    lamp: [f32; 3],
+    middle: Vec3,
+    reach: f32,
+    list: &mut Vec<Candidate>,
+) {
+    list.clear();
+    let way = Vec3::from(lamp) - middle;
+    let length = way.length().max(1e-6);
+    let (middle, way) = (splat::<L>(middle.to_array()), splat::<L>((way / length).to_array()));
+    let (length, reach) = (L::splat(length), L::splat(reach));
+    for at in (0..spheres.stride).step_by(L::WIDTH) {
+        let radius = spheres.radii::<L>(at) + reach;
+        let v = spheres.centers::<L>(at) - middle;
+        let z = v.dot(way);
+        let beside = v - way * z.clamp(L::zero(), length);
+        let near = beside.dot(beside).le(radius * radius) & L::zero().lt(radius);
+        if L::any(near) {
+            push(L::select(near, z - radius, L::splat(MISS)), at, list);
         }
     }
     list.retain(|(_, geom)| assets.geoms[*geom as usize].kind != Kind::Plane as u32);

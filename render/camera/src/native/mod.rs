@@ -8,6 +8,8 @@
     reason = "iterators take closures, which need not be compiled with the vector instructions of their caller"
 )]
 
+mod lamps;
+mod lens;
 mod list;
 mod mesh;
 mod packet;
@@ -24,7 +26,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use keiko_dynamics::lane::Isa;
 use keiko_gpu::camera as layout;
-use keiko_gpu::camera::{Instance, TILE};
+use keiko_gpu::camera::{Instance, Lamp, Look, Material, TILE};
 use keiko_model::camera::Channel;
 use keiko_world::BatchState;
 use rayon::prelude::*;
@@ -50,7 +52,18 @@ pub struct NativeTracer {
     scene: Scene,
     num_envs: usize,
     isa: Isa,
+    varied: bool,
     posed: Mutex<Posed>,
+    dressed: Mutex<Dressed>,
+}
+
+/// Light and colours, of all environments or of each.
+#[derive(Debug, Default)]
+struct Dressed {
+    /// `[environments]`.
+    looks: Vec<Look>,
+    /// `[environments, geoms]`.
+    materials: Vec<Material>,
 }
 
 /// The poses given last.
@@ -62,6 +75,8 @@ struct Posed {
     instances: Vec<Instance>,
     /// See [`Spheres`]; environments one after another.
     spheres: Vec<f32>,
+    /// `[environments, lamps]`.
+    lamps: Vec<Lamp>,
 }
 
 impl NativeTracer {
@@ -73,14 +88,33 @@ impl NativeTracer {
         check_size(NAME, most, "the triangles of its meshes", bytes, "simplify them")?;
         let instances = vec![Instance::default(); num_envs * assets.geoms.len()];
         let spheres = vec![0.0; num_envs * 4 * Spheres::stride(assets.geoms.len())];
-        let scene = Scene { assets, look: options.look, shadows: options.shadows };
+        let dressed = Dressed { looks: vec![options.look], materials: assets.materials.clone() };
+        let scene = Scene { assets, shadows: options.shadows };
         let posed = Posed { instances, spheres, ..Posed::default() };
-        Ok(Self { scene, num_envs, isa: Isa::detect(), posed: Mutex::new(posed) })
+        Ok(Self {
+            scene,
+            num_envs,
+            isa: Isa::detect(),
+            varied: options.varied,
+            posed: Mutex::new(posed),
+            dressed: Mutex::new(dressed),
+        })
     }
 
-    /// Puts every geom where its body is.
-    pub fn pose(&self, state: &BatchState) {
+    /// Takes light and colours of all environments, `[num_envs]` and `[num_envs, geoms]`.
+    pub fn dress(&self, looks: Vec<Look>, materials: Vec<Material>) {
+        *lock(&self.dressed) = Dressed { looks, materials };
+    }
+
+    /// Gives a group other cameras, as many.
+    pub fn aim(&self, group: &NativeGroup, cameras: Vec<layout::Camera>) {
+        *lock(&group.cameras) = cameras;
+    }
+
+    /// Puts every geom where its body is, and takes lamps of all environments.
+    pub fn pose(&self, state: &BatchState, lamps: Vec<Lamp>) {
         let posed = &mut *lock(&self.posed);
+        posed.lamps = lamps;
         state.body_position.as_slice().clone_into(&mut posed.body_position);
         state.body_rotation.as_slice().clone_into(&mut posed.body_rotation);
         let geoms = &self.scene.assets.geoms;
@@ -102,6 +136,8 @@ impl NativeTracer {
         });
     }
 
+    /// Of cameras of one environment, or, where looks vary, of all of them.
+    ///
     /// # Errors
     /// [`CameraError::TooLarge`].
     pub fn group(
@@ -110,7 +146,8 @@ impl NativeTracer {
         size: [u32; 2],
         channels: &[Channel],
     ) -> Result<NativeGroup, CameraError> {
-        let pixels = (self.num_envs * cameras.len()) as u64 * u64::from(size[0]) * u64::from(size[1]);
+        let num_views = if self.varied { cameras.len() } else { self.num_envs * cameras.len() };
+        let pixels = num_views as u64 * u64::from(size[0]) * u64::from(size[1]);
         let mut outputs = Vec::new();
         for channel in channels {
             let count = pixels * channel.count() as u64;
@@ -119,13 +156,14 @@ impl NativeTracer {
             check_size(NAME, LARGEST, &what, 4 * count, advice)?;
             outputs.push((*channel, vec![0; count as usize]));
         }
-        let images = Images { num_views: self.num_envs * cameras.len(), size, channels: outputs };
-        Ok(NativeGroup { cameras, images: Mutex::new(images) })
+        let images = Images { num_views, size, channels: outputs };
+        Ok(NativeGroup { cameras: Mutex::new(cameras), images: Mutex::new(images) })
     }
 
     /// Renders all views of a group, of the poses given last.
     pub fn render(&self, group: &NativeGroup) {
         let (posed, images) = (&*lock(&self.posed), &mut *lock(&group.images));
+        let (dressed, cameras) = (&*lock(&self.dressed), &*lock(&group.cameras));
         let size = images.size.map(|side| side as usize);
         let bodies = Bodies {
             position: &posed.body_position,
@@ -133,16 +171,22 @@ impl NativeTracer {
             num_envs: self.num_envs,
         };
         let num_geoms = self.scene.assets.geoms.len();
+        let num_lamps = posed.lamps.len() / self.num_envs.max(1);
         let stride = Spheres::stride(num_geoms);
+        let views_of_env = images.num_views / self.num_envs.max(1);
         let bands_of_view = size[1].div_ceil(TILE as usize);
         bands(images).into_par_iter().enumerate().for_each(|(at, mut band)| {
             let view = at / bands_of_view;
-            let (env, camera) = (view / group.cameras.len(), view % group.cameras.len());
+            let env = view / views_of_env;
+            let first = if dressed.looks.len() > 1 { env } else { 0 };
             let shot = Shot {
                 scene: &self.scene,
                 instances: &posed.instances[env * num_geoms..][..num_geoms],
                 spheres: Spheres { numbers: &posed.spheres[env * 4 * stride..][..4 * stride], stride },
-                view: bodies.view(env, &group.cameras[camera]),
+                look: &dressed.looks[first],
+                lamps: &posed.lamps[env * num_lamps..][..num_lamps],
+                materials: &dressed.materials[first * num_geoms..][..num_geoms],
+                view: bodies.view(env, &cameras[view % cameras.len()]),
                 size,
             };
             width::trace(self.isa, &shot, &mut band);
@@ -153,16 +197,12 @@ impl NativeTracer {
 /// Cameras of one size with their images.
 #[derive(Debug)]
 pub struct NativeGroup {
-    cameras: Vec<layout::Camera>,
+    /// Of one environment, or of each.
+    cameras: Mutex<Vec<layout::Camera>>,
     images: Mutex<Images>,
 }
 
 impl NativeGroup {
-    /// Takes other cameras, as many.
-    pub fn aim(&mut self, cameras: Vec<layout::Camera>) {
-        self.cameras = cameras;
-    }
-
     /// A copy of the last images.
     pub fn read(&self) -> Images {
         lock(&self.images).clone()
@@ -244,7 +284,7 @@ mod tests {
         let assets = Assets::new(model, |_| 0);
         let mut tracer = NativeTracer::new(assets, 1, &TracerOptions::default()).expect("it fits");
         tracer.isa = isa;
-        tracer.pose(&standing(model, &[model.reference_qpos()]));
+        tracer.pose(&standing(model, &[model.reference_qpos()]), Vec::new());
         let group = tracer.group(vec![mirror(camera)], camera.size, &Channel::ALL).expect("it fits");
         tracer.render(&group);
         group.read()

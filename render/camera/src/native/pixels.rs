@@ -5,12 +5,14 @@ use keiko_gpu::camera::TILE;
 use keiko_model::camera::Channel;
 
 use super::packet::{Block, MOST_LANES, Wide, lane, lanes, splat};
+use super::shade;
 use super::trace::{Band, Shot};
 use crate::assets::Assets;
 
 /// All that channels are made of.
 pub struct Seen<L: Wide> {
-    pub color: V3<L>,
+    /// Linear RGB.
+    pub light: V3<L>,
     pub distance: L,
     /// Share of a ray's length that is depth.
     pub forward: L,
@@ -30,16 +32,22 @@ pub fn write<L: Wide>(
 ) {
     let (width, top) = (shot.size[0], band.row * TILE as usize);
     let far = L::splat(shot.view.far);
+    let coded = band.has(Channel::Rgb) || band.has(Channel::RgbFloat);
+    let color = if coded { shade::encode(seen.light) } else { V3::zero() };
     for channel in Channel::ALL {
         if !band.has(channel) {
             continue;
         }
         let planes = match channel {
-            Channel::Rgb => packed(seen.color),
-            Channel::RgbFloat => bits(lanes(seen.color)),
-            Channel::Depth => bits([lane((seen.distance * seen.forward).min(far)), NONE, NONE]),
+            Channel::Rgb => packed(color),
+            Channel::RgbFloat => bits(lanes(color)),
+            Channel::Depth => {
+                let depth = L::select(seen.found, (seen.distance * seen.forward).min(far), far);
+                bits([lane(depth), NONE, NONE])
+            }
             Channel::Distance => bits([lane(seen.distance.min(far)), NONE, NONE]),
             Channel::Normals => bits(lanes(V3::select(seen.found, seen.normal, V3::zero()))),
+            Channel::Radiance => bits(lanes(seen.light)),
             Channel::Segmentation | Channel::Link | Channel::Class => {
                 numbers(&shot.scene.assets, channel, &seen.ids)
             }

@@ -54,7 +54,9 @@ impl Bodies<'_> {
             forward: (rotation * Vec3::Z).to_array(),
             focal: camera.focal,
             center: camera.center,
-            ..View::default()
+            lens: camera.lens,
+            bend: camera.bend,
+            bend_5: camera.bend_5,
         }
     }
 }

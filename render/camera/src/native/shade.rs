@@ -35,12 +35,18 @@ pub fn shade<L: Wide>(look: &Look, color: V3<L>, normal: V3<L>, d: V3<L>, sunlig
     let direct = splat::<L>(look.sun_color) * (normal.dot(sun).max(zero) * sunlight);
     let headlight = facing * L::splat(look.headlight);
     let light = ambient + direct + V3::new(headlight, headlight, headlight);
-    let halfway = normalize(sun - d);
-    // To the power of 40.
-    let x4 = normal.dot(halfway).max(zero).square().square();
-    let x8 = x4.square();
-    let shine = L::splat(0.12) * (x8.square().square() * x8) * sunlight;
+    let shine = shine(normal, sun, d) * sunlight;
     V3::new(color.x * light.x, color.y * light.y, color.z * light.z) + splat::<L>(look.sun_color) * shine
+}
+
+/// Share of the light from `towards` that a surface mirrors along `-d`.
+#[inline(always)]
+pub fn shine<L: Wide>(normal: V3<L>, towards: V3<L>, d: V3<L>) -> L {
+    let halfway = normalize(towards - d);
+    // To the power of 40.
+    let x4 = normal.dot(halfway).max(L::zero()).square().square();
+    let x8 = x4.square();
+    L::splat(0.12) * (x8.square().square() * x8)
 }
 
 /// What the horizon takes of a colour that is `distance` away.

@@ -4,9 +4,10 @@ use glam::Vec3;
 use keiko_dynamics::space::V3;
 use keiko_gpu::camera::Kind;
 
+use super::list::Candidate;
 use super::packet::{Frame, Hits, MOST_LANES, Rays, Wide, from_lanes, is, is_first, lane, normalize};
-use super::shade;
-use super::trace::{Scene, Shot};
+use super::trace::Shot;
+use super::{lamps, shade};
 
 /// Fills in the normals of triangles that are seen; returns the normals to shade by.
 #[inline(always)]
@@ -57,8 +58,9 @@ fn unpack_normal(bits: u32) -> [f32; 3] {
     Vec3::new(unfold(x), unfold(y), z).normalize().to_array()
 }
 
-/// Colours of what was met, sRGB.
+/// Light from what was met, linear RGB.
 #[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "what is known of the points is not worked out twice")]
 pub fn paint<L: Wide>(
     shot: &Shot<'_>,
     ids: &[f32; MOST_LANES],
@@ -67,8 +69,9 @@ pub fn paint<L: Wide>(
     distance: L,
     smooth: V3<L>,
     sunlight: L,
+    casters: &mut Vec<Candidate>,
 ) -> V3<L> {
-    let Scene { assets, look, .. } = shot.scene;
+    let (assets, look) = (&shot.scene.assets, shot.look);
     let direction = rays.direction;
     let point = direction.mul_add(hits.t, rays.origin);
     let slant = hits.normal.dot(direction).abs().max(L::splat(0.02));
@@ -85,7 +88,7 @@ pub fn paint<L: Wide>(
         let geom = &assets.geoms[ids[k] as usize];
         let local = Frame::new(&shot.instances[ids[k] as usize]).place(point);
         let mine = is(hits.geom, ids[k]);
-        let its_color = shade::base_color(&assets.materials[geom.material as usize], local, footprint);
+        let its_color = shade::base_color(&shot.materials[geom.material as usize], local, footprint);
         base = V3::select(mine, its_color, base);
         if geom.kind == Kind::Plane as u32 {
             hazy = L::select(mine, L::one(), hazy);
@@ -93,11 +96,14 @@ pub fn paint<L: Wide>(
     }
     let found = L::zero().le(hits.geom);
     if L::any(found) {
-        let surface = shade::shade(look, base, normal, direction, sunlight);
+        let mut surface = shade::shade(look, base, normal, direction, sunlight);
+        if !shot.lamps.is_empty() {
+            surface = surface + lamps::lamplight(shot, rays, hits, base, normal, casters);
+        }
         color = V3::select(found, surface, color);
         if L::any(L::zero().lt(hazy)) {
             color = V3::select(L::zero().lt(hazy), shade::haze(look, color, distance), color);
         }
     }
-    shade::encode(color)
+    color
 }

@@ -2,7 +2,7 @@
 
 use glam::Vec3;
 use keiko_dynamics::space::V3;
-use keiko_gpu::camera::{Instance, Kind, Look, TILE, View};
+use keiko_gpu::camera::{Instance, Kind, Lamp, Look, Material, TILE, View};
 use keiko_model::camera::Channel;
 
 use super::list::{self, Candidate, Cone, Spheres};
@@ -13,14 +13,13 @@ use super::packet::{
 use super::pixels::{self, Seen};
 use super::shapes::Entries;
 use super::terrain::Terrain;
-use super::{mesh, shapes, surface};
+use super::{lens, mesh, shapes, surface};
 use crate::assets::Assets;
 
 /// What is the same in every environment.
 #[derive(Debug)]
 pub struct Scene {
     pub assets: Assets,
-    pub look: Look,
     pub shadows: bool,
 }
 
@@ -30,6 +29,10 @@ pub struct Shot<'a> {
     pub scene: &'a Scene,
     pub instances: &'a [Instance],
     pub spheres: Spheres<'a>,
+    pub look: &'a Look,
+    /// Of each geom.
+    pub materials: &'a [Material],
+    pub lamps: &'a [Lamp],
     pub view: View,
     /// Of the image \[pixel\].
     pub size: [usize; 2],
@@ -58,14 +61,43 @@ pub fn band<L: Wide>(shot: &Shot<'_>, band: &mut Band<'_>) {
     let [width, height] = shot.size;
     let (mut seen, mut casters) = (Vec::new(), Vec::new());
     let top = band.row * tile;
+    let bends = lens::bends(&shot.view);
+    // The tile's rays in the order of its blocks, where a lens bends them.
+    let mut bundle: Vec<V3<L>> = Vec::new();
     for left in (0..width).step_by(tile) {
-        list::in_cone::<L>(shot.spheres, &cone(&shot.view, [left, top]), &mut seen);
-        for y in (top..height.min(top + tile)).step_by(block.size[1]) {
-            for x in (left..width.min(left + tile)).step_by(block.size[0]) {
-                packet(shot, band, &block, [x, y], &seen, &mut casters);
+        let (rows, columns) = (top..height.min(top + tile), left..width.min(left + tile));
+        let cone = if bends {
+            bundle.clear();
+            for y in rows.clone().step_by(block.size[1]) {
+                for x in columns.clone().step_by(block.size[0]) {
+                    bundle
+                        .push(normalize(lens::rays_through(&shot.view, within(shot, block.pixels([x, y])))));
+                }
+            }
+            Cone::of_bundle(shot.view.position.into(), &bundle)
+        } else {
+            cone(&shot.view, [left, top])
+        };
+        list::in_cone::<L>(shot.spheres, &cone, &mut seen);
+        let mut at = 0;
+        for y in rows.step_by(block.size[1]) {
+            for x in columns.clone().step_by(block.size[0]) {
+                let direction = match bends {
+                    true => bundle[at],
+                    false => normalize(rays_through(&shot.view, block.pixels([x, y]))),
+                };
+                packet(shot, band, &block, [x, y], direction, &seen, &mut casters);
+                at += 1;
             }
         }
     }
+}
+
+/// Points of the image; a lens may have no rays beyond.
+#[inline(always)]
+fn within<L: Wide>(shot: &Shot<'_>, [x, y]: [L; 2]) -> [L; 2] {
+    let [width, height] = shot.size.map(|side| L::splat(side as f32 - 0.5));
+    [x.min(width), y.min(height)]
 }
 
 /// A cone about the rays of a tile.
@@ -86,15 +118,19 @@ fn packet<L: Wide>(
     band: &mut Band<'_>,
     block: &Block<L>,
     corner: [usize; 2],
+    direction: V3<L>,
     seen: &[Candidate],
     casters: &mut Vec<Candidate>,
 ) {
     let view = &shot.view;
     let pixel = block.pixels(corner);
     let [width, height] = shot.size.map(|side| L::splat(side as f32));
-    let direction = normalize(rays_through(view, pixel));
     let forward = direction.dot(splat(view.forward));
-    let start = L::splat(view.near) / forward;
+    // A fisheye also looks where there is no depth: nothing is seen before this distance.
+    let start = match lens::is_wide(view) {
+        true => L::splat(view.near),
+        false => L::splat(view.near) / forward,
+    };
     let rays = Rays { origin: direction.mul_add(start, splat(view.position)), direction };
     let mut hits = Hits::none(pixel[0].lt(width) & pixel[1].lt(height));
     for (_, geom) in seen {
@@ -102,10 +138,10 @@ fn packet<L: Wide>(
     }
     let found = L::zero().le(hits.geom);
     let distance = L::select(found, hits.t + start, L::splat(FAR_AWAY));
-    let colored = band.has(Channel::Rgb) || band.has(Channel::RgbFloat);
+    let colored = band.has(Channel::Rgb) || band.has(Channel::RgbFloat) || band.has(Channel::Radiance);
     let ids = lane(hits.geom);
 
-    let mut color = V3::zero();
+    let mut light = V3::zero();
     if colored || band.has(Channel::Normals) {
         let smooth = surface::facets(shot, &ids, &mut hits);
         if colored {
@@ -113,7 +149,7 @@ fn packet<L: Wide>(
                 true => in_sun(shot, &rays, &hits, found, casters),
                 false => L::one(),
             };
-            color = surface::paint(shot, &ids, &rays, &hits, distance, smooth, sunlight);
+            light = surface::paint(shot, &ids, &rays, &hits, distance, smooth, sunlight, casters);
         }
     }
     pixels::write(
@@ -121,7 +157,7 @@ fn packet<L: Wide>(
         band,
         block,
         corner,
-        &Seen { color, distance, forward, normal: hits.normal, found, ids },
+        &Seen { light, distance, forward, normal: hits.normal, found, ids },
     );
 }
 
@@ -205,26 +241,39 @@ fn in_sun<L: Wide>(
     found: L::Mask,
     casters: &mut Vec<Candidate>,
 ) -> L {
-    let (assets, sun) = (&shot.scene.assets, shot.scene.look.sun);
+    let (assets, sun) = (&shot.scene.assets, shot.look.sun);
     let turned = found & L::zero().lt(hits.normal.dot(splat(sun)));
     if !L::any(turned) {
         return L::zero();
     }
     // Off the surface by more than the error of the point.
     let point = rays.direction.mul_add(hits.t, rays.origin);
-    let size = point.x.abs() + point.y.abs() + point.z.abs();
-    let off = size.mul_add(L::splat(2e-6), hits.t.mul_add(L::splat(1e-5), L::splat(1e-4)));
-    let origin = hits.normal.mul_add(off, point);
+    let origin = hits.normal.mul_add(off_the_surface(point, hits.t), point);
     // What is so far away that it has no digits left is taken as lit.
     let in_reach = origin.x.abs().max(origin.y.abs()).max(origin.z.abs()).lt(L::splat(1e6));
-    let mut open = L::select(turned & in_reach, L::splat(FAR_AWAY), L::splat(OFF));
+    let open = L::select(turned & in_reach, L::splat(FAR_AWAY), L::splat(OFF));
     let (middle, around) = bounds(origin, open);
     list::towards_sun::<L>(assets, shot.spheres, sun, middle, around, casters);
-    let rays = Rays { origin, direction: splat(sun) };
-    for (_, index) in casters.iter() {
+    let open = unblocked(shot, &Rays { origin, direction: splat(sun) }, open, casters);
+    let lit = turned & (L::zero().lt(open) | !in_reach);
+    L::select(lit, L::one(), L::zero())
+}
+
+/// How far from a point a ray must start, so that it does not meet the point's own surface.
+#[inline(always)]
+pub fn off_the_surface<L: Wide>(point: V3<L>, t: L) -> L {
+    let size = point.x.abs() + point.y.abs() + point.z.abs();
+    size.mul_add(L::splat(2e-6), t.mul_add(L::splat(1e-5), L::splat(1e-4)))
+}
+
+/// Turns off the lanes in whose way something stands before their limit.
+#[inline(always)]
+pub fn unblocked<L: Wide>(shot: &Shot<'_>, rays: &Rays<L>, mut open: L, casters: &[Candidate]) -> L {
+    let assets = &shot.scene.assets;
+    for (_, index) in casters {
         let (geom, instance) = (&assets.geoms[*index as usize], &shot.instances[*index as usize]);
         let radius = L::splat(instance.radius);
-        let to_center = splat::<L>(instance.center) - origin;
+        let to_center = splat::<L>(instance.center) - rays.origin;
         let along = to_center.dot(rays.direction);
         let beside = to_center - rays.direction * along;
         let near = beside.dot(beside).le(radius * radius) & (-radius).le(along);
@@ -232,7 +281,7 @@ fn in_sun<L: Wide>(
         if !L::any(L::zero().lt(limit)) {
             continue;
         }
-        let local = Frame::new(instance).rays(&rays);
+        let local = Frame::new(instance).rays(rays);
         let blocked = match geom.kind == Kind::Mesh as u32 {
             true => mesh::blocked(assets, geom.asset, &local, limit),
             false => enter(shot.scene, *index, &local, limit, true).t.le(limit),
@@ -242,13 +291,12 @@ fn in_sun<L: Wide>(
             break;
         }
     }
-    let lit = turned & (L::zero().lt(open) | !in_reach);
-    L::select(lit, L::one(), L::zero())
+    open
 }
 
 /// Middle and radius of a sphere about the points of the lanes that are not off.
 #[inline(always)]
-fn bounds<L: Wide>(points: V3<L>, open: L) -> (Vec3, f32) {
+pub fn bounds<L: Wide>(points: V3<L>, open: L) -> (Vec3, f32) {
     let (points, open) = (lanes(points), lane(open));
     let (mut low, mut high) = (Vec3::INFINITY, Vec3::NEG_INFINITY);
     for k in 0..L::WIDTH {

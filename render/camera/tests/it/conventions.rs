@@ -4,6 +4,7 @@ use glam::DVec3;
 use keiko_camera::{Camera, CameraError, Channel, Tracer, TracerOptions};
 use keiko_model::Pose;
 use keiko_model::camera::looking_along;
+use keiko_model::lens::Lens;
 use keiko_model::robot::{RobotModel, Shape};
 use keiko_world::BatchState;
 
@@ -58,6 +59,15 @@ fn images_begin_at_the_top_left_and_hold_what_was_asked_for() {
                 let (byte, float) = (f32::from(colors[4 * at + k]), floats[k * area + at]);
                 assert!((byte - 255.0 * float).abs() <= 0.51, "pixel {at}: {byte} and {float}");
             }
+        }
+        // Light is the same colour before sRGB's transfer function.
+        let light = images.floats(Channel::Radiance).expect("asked for");
+        for (light, shown) in light.iter().zip(floats) {
+            let exact = match f64::from(light.clamp(0.0, 1.0)) {
+                c if c <= 0.0031308 => 12.92 * c,
+                c => 1.055 * c.powf(1.0 / 2.4) - 0.055,
+            };
+            assert!((f64::from(*shown) - exact).abs() < 2e-6, "{light} is shown as {shown}");
         }
         // What is not asked for is not there.
         let images = render(backend, &model, &state, &[along_x(size)], &[Channel::Depth]);
@@ -167,6 +177,9 @@ fn what_cannot_be_rendered_is_said() {
         assert!(message(&[along_x([8, 8])], &[]).contains("a channel"));
         assert!(message(&[along_x([8, 8]), along_x([8, 9])], &[Channel::Rgb]).contains("[8, 9]"));
         assert!(message(&[Camera { body: 7, ..along_x([8, 8]) }], &[Channel::Rgb]).contains("body 7"));
+        let lens = Lens::BrownConrady { k1: -2.0, k2: 0.0, p1: 0.0, p2: 0.0, k3: 0.0 };
+        let folded = message(&[Camera { lens, ..along_x([8, 8]) }], &[Channel::Rgb]);
+        assert!(folded.contains("has no ray"), "{folded}");
         let huge = along_x([65_536, 65_536]);
         let error = tracer.group(&[huge], &[Channel::Depth]).expect_err("16 GiB");
         assert!(matches!(error, CameraError::TooLarge { .. }), "{error}");

@@ -2,9 +2,12 @@
 
 mod batch;
 mod conventions;
+mod lamps;
+mod looks;
 mod mujoco;
 mod observed;
 mod parry;
 mod scenes;
+mod sensors;
 mod support;
 mod tracers;

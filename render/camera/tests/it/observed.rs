@@ -5,6 +5,7 @@ use std::path::Path;
 use keiko_camera::{Backend, Channel, Observer, TracerOptions};
 use keiko_env::{EnvOptions, TaskEnv, VecEnv};
 use keiko_model::TaskSpec;
+use keiko_model::imager::{ColorSensor, DepthSensor};
 use keiko_world::{Field, Picture};
 
 use crate::support::{render, with_each};
@@ -18,18 +19,43 @@ const CHANNELS: usize = 4;
 
 /// The cartpole, which besides its numbers sees, in short episodes.
 fn task() -> TaskSpec {
+    task_with(&[])
+}
+
+fn task_with(more: &[&str]) -> TaskSpec {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenes/cartpole/scene.toml");
     let sees = "observe.policy.eye={ term = \"camera\", camera = \"side\", channels = [\"rgb\", \"depth\"], \
                 size = [20, 12], samples = 2, stack = 2, clip = 6.0, scale = 0.5 }";
-    let overrides = [sees, "episode.seconds=0.3"].map(str::to_owned);
+    let overrides = [&[sees, "episode.seconds=0.3"], more].concat();
+    let overrides: Vec<String> = overrides.into_iter().map(str::to_owned).collect();
     TaskSpec::load(&file, &overrides).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// The same through a real camera that is slow, and that is mounted and lit otherwise in each episode.
+fn task_of_real_cameras() -> TaskSpec {
+    let mut task = task_with(&[
+        "randomize.mount={ term = \"camera_pose\", position = [-0.1, 0.1], rotation = [-0.05, 0.05] }",
+        "randomize.zoom={ term = \"focal_length\", factor = [0.9, 1.1] }",
+        "randomize.sun={ term = \"sun\", azimuth = [-3.0, 3.0] }",
+        "randomize.paint={ term = \"color\", bodies = [\"*\"], offset = [-0.2, 0.2] }",
+    ]);
+    task.cameras[0].color_sensor =
+        Some(ColorSensor { gain: 4.0, full_well: 500.0, ..ColorSensor::default() });
+    task.cameras[0].depth_sensor =
+        Some(DepthSensor { noise: [0.01, 0.0, 0.01], dropout: 0.1, ..DepthSensor::default() });
+    (task.cameras[0].every, task.cameras[0].latency) = (2, 1);
+    task
+}
+
 fn seeing(backend: &Backend, num_envs: usize, first_env: u32) -> TaskEnv {
+    seeing_task(backend, &task(), num_envs, first_env)
+}
+
+fn seeing_task(backend: &Backend, task: &TaskSpec, num_envs: usize, first_env: u32) -> TaskEnv {
     let options = EnvOptions { num_envs, seed: 4, first_env, ..EnvOptions::default() };
-    let mut env = TaskEnv::new(&task(), &options).unwrap_or_else(|error| panic!("{error}"));
+    let mut env = TaskEnv::new(task, &options).unwrap_or_else(|error| panic!("{error}"));
     let pictures: Vec<Picture> = env.images().iter().map(|image| image.picture.clone()).collect();
-    let looks = TracerOptions::default();
+    let looks = TracerOptions { varied: env.looks_vary(), ..TracerOptions::default() };
     let observer = Observer::new(backend, &env.scene().model, num_envs, &pictures, &looks).expect("it fits");
     env.see_with(Box::new(observer));
     env
@@ -47,20 +73,44 @@ fn push(step: usize, first_env: usize, num_envs: usize) -> Field {
 #[test]
 fn an_environment_sees_in_a_batch_what_it_sees_alone() {
     with_each("observed::an_environment_sees_in_a_batch_what_it_sees_alone", |backend| {
-        let mut batch = seeing(backend, NUM_ENVS, 0);
-        let mut alone: Vec<TaskEnv> = (0..NUM_ENVS).map(|i| seeing(backend, 1, i as u32)).collect();
-        let mut ends = 0;
-        for step in 0..40 {
-            batch.step(&push(step, 0, NUM_ENVS));
-            for (i, alone) in alone.iter_mut().enumerate() {
-                alone.step(&push(step, i, 1));
-                let [a, b] = [batch.output(), alone.output()];
-                assert!(a.observations[0].column(i).eq(b.observations[0].column(0)), "step {step}, {i}");
-                assert!(a.final_observations[0].column(i).eq(b.final_observations[0].column(0)));
+        for task in [task(), task_of_real_cameras()] {
+            let mut batch = seeing_task(backend, &task, NUM_ENVS, 0);
+            let mut alone: Vec<TaskEnv> =
+                (0..NUM_ENVS).map(|i| seeing_task(backend, &task, 1, i as u32)).collect();
+            let mut ends = 0;
+            for step in 0..40 {
+                batch.step(&push(step, 0, NUM_ENVS));
+                for (i, alone) in alone.iter_mut().enumerate() {
+                    alone.step(&push(step, i, 1));
+                    let [a, b] = [batch.output(), alone.output()];
+                    assert!(a.observations[0].column(i).eq(b.observations[0].column(0)), "step {step}, {i}");
+                    assert!(a.final_observations[0].column(i).eq(b.final_observations[0].column(0)));
+                }
+                ends += batch.output().episodes.len();
             }
-            ends += batch.output().episodes.len();
+            assert!(ends >= NUM_ENVS && batch.failure().is_none());
         }
-        assert!(ends >= NUM_ENVS && batch.failure().is_none());
+    });
+}
+
+#[test]
+fn what_is_resumed_sees_what_goes_on_sees() {
+    with_each("observed::what_is_resumed_sees_what_goes_on_sees", |backend| {
+        let task = task_of_real_cameras();
+        let mut env = seeing_task(backend, &task, NUM_ENVS, 0);
+        (0..7).for_each(|step| env.step(&push(step, 0, NUM_ENVS)));
+        let saved = env.save().unwrap();
+        let mut resumed = seeing_task(backend, &task, NUM_ENVS, 0);
+        resumed.load(&saved).unwrap_or_else(|error| panic!("{error}"));
+        for step in 7..40 {
+            env.step(&push(step, 0, NUM_ENVS));
+            resumed.step(&push(step, 0, NUM_ENVS));
+            assert_eq!(env.output(), resumed.output(), "step {step}");
+        }
+        let mut quick = task.clone();
+        quick.cameras[0].latency = 2;
+        let error = seeing_task(backend, &quick, NUM_ENVS, 0).load(&saved).expect_err("another latency");
+        assert!(error.to_string().contains("shapes"), "{error}");
     });
 }
 

@@ -8,7 +8,10 @@ use rapier3d::parry::query::Ray;
 use rapier3d::parry::shape::TriMesh;
 use rapier3d::prelude::{Ball, SharedShape};
 
-use crate::support::{Random, body_pose, camera_around, clutter, pixel_ray, render, strewn, with_each};
+use crate::support::{
+    FISHEYE, Random, WIDE_ANGLE, body_pose, camera_above, camera_around, clutter, pixel_ray, render, strewn,
+    with_each,
+};
 
 const SIZE: [u32; 2] = [68, 52];
 const NUM_ENVS: usize = 3;
@@ -110,6 +113,32 @@ fn every_pixel_is_what_a_ray_of_parry_meets() {
     });
 }
 
+/// The small images have tiles whose rays go nearly everywhere.
+#[test]
+fn every_pixel_through_a_lens_is_what_a_ray_of_parry_meets() {
+    with_each("parry::every_pixel_through_a_lens_is_what_a_ray_of_parry_meets", |backend| {
+        for (seed, size) in [(17, SIZE), (18, [13, 11])] {
+            let mut random = Random(seed);
+            let model = clutter(&mut random, false);
+            let state = strewn(&model, &mut random, NUM_ENVS);
+            let mut around = camera_around(&mut random, size);
+            around.lens = WIDE_ANGLE;
+            let cameras = [
+                around,
+                camera_above(&mut random, size, FISHEYE),
+                camera_above(&mut random, size, WIDE_ANGLE),
+            ];
+            let channels = [Channel::Segmentation, Channel::Depth, Channel::Distance, Channel::Normals];
+            let images = render(backend, &model, &state, &cameras, &channels);
+            let targets: Vec<Target> =
+                model.geoms.iter().map(|geom| Target::new(&model, &geom.shape)).collect();
+            compare(&model, &state, &cameras, &targets, &images);
+            let depths = images.floats(Channel::Depth).expect("asked for");
+            assert!(depths.iter().any(|depth| *depth < 0.0), "the fisheye looks behind itself");
+        }
+    });
+}
+
 fn compare(
     model: &RobotModel,
     state: &keiko_world::BatchState,
@@ -117,7 +146,7 @@ fn compare(
     targets: &[Target],
     images: &keiko_camera::Images,
 ) {
-    let [width, height] = SIZE;
+    let [width, height] = cameras[0].size;
     let area = (width * height) as usize;
     let (mut hits, mut wrong, mut depth_errors, mut tilted) = (0, 0, Vec::new(), 0);
     let ids = images.ids(Channel::Segmentation).expect("asked for");
@@ -140,7 +169,7 @@ fn compare(
                     target.cast(pose, origin, direction).map(|(t, normal)| (t, id as i32, normal))
                 })
                 // parry says 0 where the camera is inside of something.
-                .filter(|(t, _, _)| t * share > camera.near)
+                .filter(|(t, _, _)| t * if camera.lens.is_wide() { 1.0 } else { share } > camera.near)
                 .min_by(|a, b| a.0.total_cmp(&b.0));
             let at = view * area + pixel;
             let id = nearest.map_or(-1, |(_, id, _)| id);
@@ -153,7 +182,7 @@ fn compare(
                 continue;
             };
             hits += 1;
-            if t * share < 100.0 {
+            if t < 100.0 {
                 // Off the surface: along a grazing ray the last digit of f32 goes far.
                 let steep = normal.dot(direction).abs();
                 depth_errors.push((f64::from(distances[at]) - t).abs() * steep / (1.0 + t));
@@ -167,7 +196,8 @@ fn compare(
     depth_errors.sort_by(f64::total_cmp);
     let pixels = NUM_ENVS * cameras.len() * area;
     let worst = depth_errors.last().copied().unwrap_or(f64::NAN);
-    let high = depth_errors[depth_errors.len() * 999 / 1000];
+    // A pixel has two errors: of small images two pixels are left out, for the rims of cylinders.
+    let high = depth_errors[(depth_errors.len() * 999 / 1000).min(depth_errors.len().saturating_sub(5))];
     println!(
         "{wrong} of {pixels} ids differ; {hits} hits: {high:.1e} (99.9 %) and at most {worst:.1e} of 1 m + depth off the surface; {tilted} normals differ"
     );

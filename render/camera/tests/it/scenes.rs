@@ -8,6 +8,7 @@ use keiko_model::TaskSpec;
 use keiko_model::compose::Scene;
 use keiko_model::import::{ImportOptions, load};
 use keiko_model::kinematics::forward_kinematics;
+use keiko_model::lens::Lens;
 use keiko_testkit as testkit;
 use serde_json::json;
 
@@ -37,6 +38,26 @@ fn cameras_are_mounted_as_the_scene_says() {
 }
 
 #[test]
+fn a_calibration_is_taken_as_opencv_prints_it() {
+    let cameras = compose(
+        "[[cameras]]\nname = \"webcam\"\nposition = [0.0, 0.0, 2.0]\nlook_at = [1.0, 0.0, 2.0]\nwidth = 640\n\
+         height = 480\nfocal_lengths = [612.5, 611.0]\nprincipal_point = [322.7, 238.9]\n\
+         lens = { kind = \"brown_conrady\", k1 = 0.1139, k2 = -0.2107, p1 = 0.0012, p2 = -0.0007, k3 = 0.0581 }\n\
+         [[cameras]]\nname = \"eye\"\nposition = [0.0, 0.0, 2.0]\nlook_at = [1.0, 0.0, 2.0]\nwidth = 64\nheight = 64\n\
+         fov_y = 3.4\nlens = { kind = \"kannala_brandt\", k1 = -0.01 }\n",
+    )
+    .unwrap_or_else(|error| panic!("{error}"));
+    let webcam = cameras.iter().find(|camera| camera.name == "webcam").expect("it is there");
+    assert_eq!((webcam.focal, webcam.center), ([612.5, 611.0], [322.7, 238.9]));
+    assert_eq!(
+        webcam.lens,
+        Lens::BrownConrady { k1: 0.1139, k2: -0.2107, p1: 0.0012, p2: -0.0007, k3: 0.0581 }
+    );
+    let eye = cameras.iter().find(|camera| camera.name == "eye").expect("it is there");
+    assert!((eye.focal[1] - 32.0 / 1.7).abs() < 1e-12 && (eye.fov_y() - 3.4).abs() < 1e-12);
+}
+
+#[test]
 fn what_is_wrong_with_a_camera_is_said() {
     let place = "position = [0.0, 0.0, 1.0]\n";
     for (camera, reason) in [
@@ -52,11 +73,48 @@ fn what_is_wrong_with_a_camera_is_said() {
             "both `fov_y`",
         ),
         (format!("name = \"a\"\n{place}look_at = [1, 0, 0]\nfov_y = 3.2"), "fov_y"),
+        (
+            format!(
+                "name = \"a\"\n{place}look_at = [1, 0, 0]\nfocal_length = 9.0\nfocal_lengths = [9.0, 9.0]"
+            ),
+            "both `focal_length` and",
+        ),
+        (
+            format!("name = \"a\"\n{place}look_at = [1, 0, 0]\nlens = {{ kind = \"fishey\" }}"),
+            "allowed: pinhole, brown_conrady, kannala_brandt",
+        ),
+        (
+            format!("name = \"a\"\n{place}look_at = [1, 0, 0]\nlens = {{ kind = \"pinhole\", k1 = 0.1 }}"),
+            "unknown key",
+        ),
+        (
+            format!(
+                "name = \"a\"\n{place}look_at = [1, 0, 0]\nlens = {{ kind = \"brown_conrady\", k1 = -2.0 }}"
+            ),
+            "folds over",
+        ),
         (format!("name = \"a\"\n{place}look_at = [1, 0, 0]\nwidth = 0"), "width"),
         (format!("name = \"a\"\n{place}look_at = [1, 0, 0]\nchannels = [\"dept\"]"), "did you mean `depth`?"),
     ] {
         let error = compose(&format!("[[cameras]]\n{camera}\n")).expect_err(&camera);
         assert!(error.contains(reason) && error.contains("scene.toml:"), "{camera}: {error}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_lamp_is_said() {
+    let lamp = "name = \"a\"\nposition = [0.0, 0.0, 2.0]\n";
+    for (text, reason) in [
+        (format!("[[lamps]]\n{lamp}[[lamps]]\n{lamp}"), "taken by another lamp"),
+        (format!("[[lamps]]\n{lamp}mount = \"crat\""), "did you mean `cart`?"),
+        (format!("[[lamps]]\n{lamp}color = [1.0, 2.0, 0.0]"), "not from 0 to 1"),
+        (format!("[[lamps]]\n{lamp}look_at = [0.0, 0.0, 2.0]"), "shines at where it is"),
+        (format!("[[lamps]]\n{lamp}look_at = [0.0, 0.0, 0.0]\ncone = [0.5, 0.4]"), "the cone is [0.5, 0.4]"),
+        (format!("[[lamps]]\n{lamp}brightness = -1.0"), "at least 0"),
+        ("[daylight]\nsun = -1.0".to_owned(), "at least 0"),
+    ] {
+        let error = compose(&format!("{text}\n")).expect_err(&text);
+        assert!(error.contains(reason) && error.contains("scene.toml:"), "{text}: {error}");
     }
 }
 

@@ -5,6 +5,7 @@ use keiko_camera::{Backend, Camera, Channel, Images, Tracer, TracerOptions};
 use keiko_gpu::{Gpu, adapters};
 use keiko_model::Pose;
 use keiko_model::camera::looking_along;
+use keiko_model::lens::Lens;
 use keiko_model::robot::{
     Body, Geom, HeightField, Inertial, Joint, JointKind, Mesh, RobotModel, Shape, Softness,
 };
@@ -248,16 +249,66 @@ pub fn camera_around(random: &mut Random, size: [u32; 2]) -> Camera {
     Camera::new("around", 0, pose, size, 0.9)
 }
 
+/// A camera high over the middle, with a lens; of a fisheye a point by the side of the image is 100 degrees off the axis.
+pub fn camera_above(random: &mut Random, size: [u32; 2], lens: Lens) -> Camera {
+    let pose = Pose::new(
+        DVec3::new(random.within(-1.3, -0.9), random.within(-0.3, 0.3), 1.9),
+        looking_along(DVec3::new(1.0, random.within(-0.3, 0.3), -0.45), DVec3::Z),
+    );
+    let mut camera = Camera::new("above", 0, pose, size, 1.5);
+    camera.lens = lens;
+    if lens.is_wide() {
+        camera.focal = [0.5 * f64::from(size[0]) / 1.75; 2];
+    }
+    camera
+}
+
+/// A wide-angle lens as a calibration prints it.
+pub const WIDE_ANGLE: Lens = Lens::BrownConrady { k1: -0.2834, k2: 0.0739, p1: 0.002, p2: -0.003, k3: 0.001 };
+/// A fisheye likewise.
+pub const FISHEYE: Lens = Lens::KannalaBrandt { k1: -0.0134, k2: 0.0021, k3: -0.0012, k4: 0.0001 };
+
 /// Ray through the middle of a pixel: origin and unit direction in the world, and the share of its length that is depth.
 pub fn pixel_ray(camera: &Camera, world_from_body: Pose, x: u32, y: u32) -> (DVec3, DVec3, f64) {
     let world_from_camera = world_from_body.compose(camera.pose);
-    let d = DVec3::new(
-        (f64::from(x) + 0.5 - camera.center[0]) / camera.focal[0],
-        (f64::from(y) + 0.5 - camera.center[1]) / camera.focal[1],
-        1.0,
-    )
-    .normalize();
+    let pixel = [x, y].map(|at| f64::from(at) + 0.5);
+    let d = match camera.lens {
+        Lens::Pinhole => {
+            let [x, y] = [0, 1].map(|k| (pixel[k] - camera.center[k]) / camera.focal[k]);
+            DVec3::new(x, y, 1.0).normalize()
+        }
+        lens => {
+            let ray = camera.ray(pixel).expect("the lens has a ray for all of its image");
+            let seen = opencv(lens, ray);
+            for k in 0..2 {
+                let back = seen[k] * camera.focal[k] + camera.center[k];
+                assert!((back - pixel[k]).abs() < 1e-6, "{lens:?}: {pixel:?} comes back at {seen:?}");
+            }
+            ray
+        }
+    };
     (world_from_camera.position, world_from_camera.rotation * d, d.z)
+}
+
+/// Where OpenCV's documentation says that a ray is seen: `projectPoints` and `fisheye::projectPoints`.
+fn opencv(lens: Lens, ray: DVec3) -> [f64; 2] {
+    let r = ray.x.hypot(ray.y);
+    match lens {
+        Lens::Pinhole => [ray.x / ray.z, ray.y / ray.z],
+        Lens::BrownConrady { k1, k2, p1, p2, k3 } => {
+            let (x, y, r) = (ray.x / ray.z, ray.y / ray.z, r / ray.z);
+            let radial = 1.0 + k1 * r.powi(2) + k2 * r.powi(4) + k3 * r.powi(6);
+            [
+                x * radial + 2.0 * p1 * x * y + p2 * (r.powi(2) + 2.0 * x.powi(2)),
+                y * radial + p1 * (r.powi(2) + 2.0 * y.powi(2)) + 2.0 * p2 * x * y,
+            ]
+        }
+        Lens::KannalaBrandt { k1, k2, k3, k4 } => {
+            let t = r.atan2(ray.z);
+            let bent = t * (1.0 + k1 * t.powi(2) + k2 * t.powi(4) + k3 * t.powi(6) + k4 * t.powi(8));
+            [ray.x, ray.y].map(|aside| if r > 0.0 { bent * aside / r } else { 0.0 })
+        }
+    }
 }
 
 /// Renders cameras of one size.

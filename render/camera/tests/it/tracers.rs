@@ -1,8 +1,12 @@
 //! The two tracers give the same images: what one shows, the other shows.
 
+use glam::DVec3;
 use keiko_camera::{Backend, Channel, Images};
+use keiko_model::light::Lamp;
 
-use crate::support::{Random, camera_around, clutter, render, strewn, with_gpu};
+use crate::support::{
+    FISHEYE, Random, WIDE_ANGLE, camera_above, camera_around, clutter, render, strewn, with_gpu,
+};
 
 const SIZE: [u32; 2] = [76, 60];
 const NUM_ENVS: usize = 4;
@@ -12,14 +16,41 @@ fn the_cpu_sees_what_the_device_sees() {
     with_gpu("tracers::the_cpu_sees_what_the_device_sees", |gpu| {
         for (seed, hills) in [(11, false), (12, true)] {
             let mut random = Random(seed);
-            let model = clutter(&mut random, hills);
+            let mut model = clutter(&mut random, hills);
+            model.lamps = lamps();
             let state = strewn(&model, &mut random, NUM_ENVS);
-            let cameras = [camera_around(&mut random, SIZE), camera_around(&mut random, SIZE)];
-            let [cpu, device] = [Backend::Cpu, Backend::Gpu(gpu.clone())]
-                .map(|backend| render(&backend, &model, &state, &cameras, &Channel::ALL));
-            compare(&cpu, &device);
+            let plain = [camera_around(&mut random, SIZE), camera_around(&mut random, SIZE)];
+            let bent = [WIDE_ANGLE, FISHEYE].map(|lens| camera_above(&mut random, SIZE, lens));
+            let mixed = [plain.as_slice(), &bent].concat();
+            for cameras in [plain.as_slice(), &mixed] {
+                let [cpu, device] = [Backend::Cpu, Backend::Gpu(gpu.clone())]
+                    .map(|backend| render(&backend, &model, &state, cameras, &Channel::ALL));
+                compare(&cpu, &device);
+            }
         }
     });
+}
+
+/// A bulb in the world and a spot on a body.
+fn lamps() -> Vec<Lamp> {
+    let bulb = Lamp {
+        name: "bulb".to_owned(),
+        body: 0,
+        position: DVec3::new(0.4, -0.8, 1.6),
+        direction: DVec3::NEG_Z,
+        color: DVec3::new(0.6, 0.4, 0.2),
+        range: 6.0,
+        cone: None,
+        shadow: true,
+    };
+    let spot = Lamp {
+        name: "spot".to_owned(),
+        body: 2,
+        position: DVec3::Z * 0.4,
+        cone: Some([0.4, 0.9]),
+        ..bulb.clone()
+    };
+    vec![bulb, spot]
 }
 
 /// Pixels within one of an edge between geoms, in either image, may differ in all that they show: a ray there meets the
@@ -47,6 +78,7 @@ fn compare(a: &Images, b: &Images) {
     let [bytes_a, bytes_b] = [a, b].map(|images| images.rgb().expect("asked for"));
     let bytes = count(&|at| (0..4).any(|k| bytes_a[4 * at + k].abs_diff(bytes_b[4 * at + k]) > 1));
     let colors = count(&|at| (0..3).any(|k| off(Channel::RgbFloat, plane(at, k), 2e-3)));
+    let lights = count(&|at| (0..3).any(|k| off(Channel::Radiance, plane(at, k), 2e-3)));
     println!(
         "of {pixels} pixels {differ} show another geom; of the others {depths} depths, {normals} normals, {bytes} bytes of \
          colour, {colors} colours differ"
@@ -57,7 +89,7 @@ fn compare(a: &Images, b: &Images) {
     assert!(normals * 500 <= pixels, "{normals} of {pixels} normals differ");
     // Edges of shadows and squares too.
     assert!(
-        bytes * 500 <= pixels && colors * 500 <= pixels,
-        "{bytes} and {colors} of {pixels} colours differ"
+        bytes * 500 <= pixels && colors * 500 <= pixels && lights * 500 <= pixels,
+        "{bytes}, {colors} and {lights} of {pixels} colours differ"
     );
 }

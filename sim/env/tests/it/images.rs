@@ -1,9 +1,9 @@
 //! Images among observations: frames and stacks across resets, batches, snapshots; mistakes in scenes. The renderer here
 //! shows numbers that are also observed as such: every pixel is where the cart is.
 
-use keiko_env::{Picture, Renderer, TaskEnv, VecEnv};
+use keiko_env::{Moment, Picture, Renderer, TaskEnv, VecEnv};
 use keiko_model::TaskSpec;
-use keiko_world::{BatchState, Field};
+use keiko_world::{BatchState, Field, Looks};
 
 use crate::common::{actions, options, repository, scene};
 
@@ -26,7 +26,11 @@ struct Show {
 }
 
 impl Renderer for Show {
-    fn render(&mut self, state: &BatchState) -> Result<(), String> {
+    fn dress(&mut self, _: &Looks) -> Result<(), String> {
+        Err("all look alike".to_owned())
+    }
+
+    fn render(&mut self, state: &BatchState, _: &[Moment]) -> Result<(), String> {
         if self.left == 0 {
             return Err("the device is gone".to_owned());
         }
@@ -111,6 +115,47 @@ fn frames_move_up_a_stack_and_a_new_episode_begins_with_its_first() {
             fell += output.terminated.iter().filter(|ended| **ended).count();
         }
         assert!(timed_out > 5 && fell > 5, "{engine}: {timed_out} {fell}");
+    }
+}
+
+/// A frame every third step, seen two frames later: what is shown is where the cart was then.
+#[test]
+fn a_slow_camera_shows_what_it_saw_then() {
+    let (every, latency) = (3usize, 2usize);
+    for engine in ["lanes", "rapier"] {
+        let mut task = task(engine);
+        (task.cameras[0].every, task.cameras[0].latency) = (every as u32, latency as u32);
+        let mut env = TaskEnv::new(&task, &options(5, 5)).unwrap();
+        env.see_with(show(&env, usize::MAX));
+        let now = |env: &TaskEnv, i: usize| env.output().observations[0].get(CART, i);
+        // Where the cart was at each step of the episode.
+        let mut places: Vec<Vec<f32>> = (0..5).map(|i| vec![now(&env, i)]).collect();
+        let seen = |places: &[f32]| {
+            let newest = (places.len() - 1) / every;
+            let frame = |age: usize| places[newest.saturating_sub(latency + age) * every];
+            (0..STACK).rev().map(frame).collect::<Vec<_>>()
+        };
+        let mut ends = 0;
+        for step in 0..120 {
+            if step == 50 {
+                env.reset(Some(&[true, false, true, false, false]));
+                [0, 2].into_iter().for_each(|i| places[i] = vec![now(&env, i)]);
+            }
+            for (i, places) in places.iter().enumerate() {
+                assert_stack(&env.output().observations[0], i, &seen(places));
+            }
+            env.step(&actions(&env, step, 0));
+            let output = env.output();
+            for (i, places) in places.iter_mut().enumerate() {
+                places.push(output.final_observations[0].get(CART, i));
+                assert_stack(&output.final_observations[0], i, &seen(places));
+                if output.terminated[i] || output.truncated[i] {
+                    *places = vec![output.observations[0].get(CART, i)];
+                    ends += 1;
+                }
+            }
+        }
+        assert!(ends > 10, "{engine}: {ends}");
     }
 }
 
@@ -216,6 +261,11 @@ fn mistakes_are_named_with_their_place() {
         ),
         (r#"eye = { term = "camera", camera = "side", noise = 0.1 }"#, ["scene.toml:", "no noise", ""]),
         (r#"eye = { term = "camera", camera = "side", channels = [] }"#, ["scene.toml:", "channels", ""]),
+        (
+            "eye = { term = \"camera\", camera = \"side\" }\n[[cameras]]\nname = \"far\"\nlook_at = [1, 0, 0]\n\
+             depth_sensor = { range = [2.0, 1.0] }\n[observe.critic]\n",
+            ["scene.toml:", "the range [2, 1] is empty", ""],
+        ),
         (
             r#"eye = { term = "camera", camera = "side", stack = 0 }"#,
             ["scene.toml:", "`observe.policy.eye.stack` is `0`", "at least 1"],

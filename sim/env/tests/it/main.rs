@@ -10,6 +10,7 @@ mod gymnasium;
 mod hands;
 mod images;
 mod language;
+mod looks;
 mod randomize;
 mod registry;
 mod senses;

@@ -24,6 +24,7 @@ fn broken_scenes_are_refused_with_file_line_and_nearest_name() {
         ("unknown-term", ":14:20: unknown term `upritgh`", "did you mean `upright`?"),
         ("unknown-joint", ":11:46: unknown joint `hinj`", "did you mean `hinge`?"),
         ("missing-robot", ":5:8", "no-such-robot.xml"),
+        ("folded-lens", ":12:1: the lens of camera `side` has no ray for the point (0.0, 0.0)", "folds over"),
     ];
     for (name, place, hint) in cases {
         let path = repository().join("scenes/fixtures").join(name).join("scene.toml");

@@ -6,11 +6,15 @@ use super::unit_rotation;
 use crate::Pose;
 use crate::camera::{Camera, looking_along};
 use crate::error::{ErrorKind, Result};
+use crate::imager::{FrameTiming, Imager};
 use crate::robot::RobotModel;
 use crate::task::{CameraSpec, Source};
 
 /// Vertical field of view of a camera that says none \[rad\].
 const FOV_Y: f64 = 0.8;
+
+/// The widest field of view of a camera that is no fisheye \[rad\].
+const WIDEST: f64 = 3.1;
 
 /// Appends a camera.
 pub(super) fn append(model: &mut RobotModel, spec: &CameraSpec, index: usize, source: &Source) -> Result<()> {
@@ -55,17 +59,68 @@ pub(super) fn append(model: &mut RobotModel, spec: &CameraSpec, index: usize, so
             Camera::new(&spec.name, body, Pose::new(position, rotation), size, FOV_Y)
         }
     };
-    match (spec.fov_y, spec.focal_length) {
-        (Some(_), Some(_)) => return refuse("focal_length", "both `fov_y` and `focal_length`"),
-        (Some(fov_y), None) => camera.focal = [0.5 * f64::from(spec.height) / (0.5 * fov_y).tan(); 2],
-        (None, Some(focal)) => camera.focal = [focal; 2],
-        (None, None) => {}
-    }
+    lens(&mut camera, spec, &path, source)?;
     if spec.channels.is_empty() {
         return refuse("channels", "the camera gives nothing");
     }
     camera.channels.clone_from(&spec.channels);
     (camera.near, camera.far) = (spec.near, spec.far);
+    if let Some((key, what)) = spec.depth_sensor.and_then(|sensor| sensor.fault()) {
+        return Err(source.error(ErrorKind::Value, &path(&format!("depth_sensor.{key}")), what));
+    }
+    camera.imager = Imager {
+        color: spec.color_sensor,
+        depth: spec.depth_sensor,
+        timing: FrameTiming { every: spec.every, latency: spec.latency },
+    };
     model.cameras.push(camera);
     Ok(())
+}
+
+/// Sets how the camera sees: focal lengths, principal point, distortion.
+fn lens(
+    camera: &mut Camera,
+    spec: &CameraSpec,
+    path: &dyn Fn(&str) -> String,
+    source: &Source,
+) -> Result<()> {
+    let refuse = |key: &str, message: &str| Err(source.error(ErrorKind::Structure, &path(key), message));
+    camera.lens = spec.lens;
+    let from_fov = |fov_y: f64| [0.5 * f64::from(spec.height) / spec.lens.reach(0.5 * fov_y); 2];
+    match (spec.fov_y, spec.focal_length, spec.focal_lengths) {
+        (Some(_), Some(_), _) => return refuse("focal_length", "both `fov_y` and `focal_length`"),
+        (Some(_), _, Some(_)) => return refuse("focal_lengths", "both `fov_y` and `focal_lengths`"),
+        (_, Some(_), Some(_)) => return refuse("focal_lengths", "both `focal_length` and `focal_lengths`"),
+        (Some(fov_y), None, None) if fov_y > WIDEST && !spec.lens.is_wide() => {
+            let message = format!("`fov_y` is {fov_y}, and the lens is no fisheye");
+            let error = source.error(ErrorKind::Value, &path("fov_y"), message);
+            return Err(error.allowed(format!("allowed: at most {WIDEST}")));
+        }
+        (Some(fov_y), None, None) => camera.focal = from_fov(fov_y),
+        (None, Some(focal), None) => camera.focal = [focal; 2],
+        (None, None, Some(focal)) if focal.iter().any(|f| *f <= 0.0) => {
+            let message = format!("`focal_lengths` are {focal:?}");
+            let error = source.error(ErrorKind::Value, &path("focal_lengths"), message);
+            return Err(error.allowed("allowed: numbers over 0"));
+        }
+        (None, None, Some(focal)) => camera.focal = focal,
+        // That of the robot's camera stays.
+        (None, None, None) if spec.robot_camera.is_some() => {}
+        (None, None, None) => camera.focal = from_fov(FOV_Y),
+    }
+    if let Some(center) = spec.principal_point {
+        camera.center = center;
+    }
+    match camera.blind_spot() {
+        None => Ok(()),
+        Some([x, y]) => {
+            let message = format!(
+                "the lens of camera `{}` has no ray for the point ({x:.1}, {y:.1}) of its image: with these coefficients \
+                 the image folds over or ends before",
+                spec.name
+            );
+            let error = source.error(ErrorKind::Value, &path("lens"), message);
+            Err(error.allowed("allowed: a longer focal length, a smaller image, or weaker coefficients"))
+        }
+    }
 }

@@ -4,6 +4,7 @@ mod actuators;
 mod base;
 mod cameras;
 mod end_effector;
+mod lamps;
 mod props;
 mod sensors;
 
@@ -81,6 +82,10 @@ impl Scene {
         for (index, camera) in spec.cameras.iter().enumerate() {
             cameras::append(&mut model, camera, index, &spec.source)?;
         }
+        for (index, lamp) in spec.lamps.iter().enumerate() {
+            lamps::append(&mut model, lamp, index, &spec.source)?;
+        }
+        model.daylight = spec.daylight;
         model.name.clone_from(&spec.name);
         let base = base::base_body(&model, num_robot_bodies);
         let term_sensors = sensors::append(&mut model, spec, base, num_robot_joints)?;

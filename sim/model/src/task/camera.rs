@@ -4,8 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::camera::Channel;
+use crate::imager::{ColorSensor, DepthSensor};
+use crate::lens::Lens;
 
-/// A pinhole camera. Its axes are OpenCV's: x right, y down, z forward.
+/// A camera. Its axes are OpenCV's: x right, y down, z forward.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CameraSpec {
@@ -27,14 +29,25 @@ pub struct CameraSpec {
     /// `mount_from_camera`, xyzw, instead of `look_at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<[f64; 4]>,
-    /// Vertical field of view \[rad\]; 0.8 when neither this nor a focal length is given.
+    /// Vertical field of view \[rad\], distortion left out; 0.8 when neither this nor a focal length is given. Over 3.1 for
+    /// fisheyes alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("exclusiveMinimum" = 0), range(max = 3.1))]
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = 6.2))]
     pub fov_y: Option<f64>,
-    /// Focal length \[pixel\], instead of `fov_y`.
+    /// Focal length \[pixel\], instead of `fov_y`; of a fisheye, pixels a radian at the middle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub focal_length: Option<f64>,
+    /// Focal lengths along x and y \[pixel\], instead of one for both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub focal_lengths: Option<[f64; 2]>,
+    /// Where the optical axis meets the image \[pixel\], its middle when absent. The first pixel's centre is at
+    /// (0.5, 0.5): half a pixel more than OpenCV says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal_point: Option<[f64; 2]>,
+    /// How it bends rays.
+    #[serde(default, skip_serializing_if = "Lens::is_pinhole")]
+    pub lens: Lens,
     /// Width of its image \[pixel\].
     #[serde(default = "side")]
     #[schemars(range(min = 1, max = 16384))]
@@ -46,7 +59,7 @@ pub struct CameraSpec {
     /// What it gives.
     #[serde(default = "rgb")]
     pub channels: Vec<Channel>,
-    /// Depth before which nothing is seen \[m\].
+    /// Depth before which nothing is seen \[m\]; of a fisheye, distance.
     #[serde(default = "near")]
     #[schemars(range(min = 0.0))]
     pub near: f64,
@@ -54,6 +67,25 @@ pub struct CameraSpec {
     #[serde(default = "far")]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub far: f64,
+    /// What makes colours of light; perfect when absent. Here and below: what is observed of it, not what `channels`
+    /// gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub color_sensor: Option<ColorSensor>,
+    /// What measures depths and distances; perfect when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depth_sensor: Option<DepthSensor>,
+    /// Control steps from one frame to the next; between them the last one is observed.
+    #[serde(default = "single")]
+    #[schemars(range(min = 1, max = 10000))]
+    pub every: u32,
+    /// Frames that are taken between a frame and its being observed.
+    #[serde(default)]
+    #[schemars(range(max = 64))]
+    pub latency: u32,
+}
+
+fn single() -> u32 {
+    1
 }
 
 fn world() -> String {

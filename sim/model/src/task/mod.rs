@@ -6,6 +6,7 @@
 
 mod camera;
 mod find;
+mod lamp;
 mod language;
 mod load;
 mod node;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub use camera::CameraSpec;
 pub use find::{list_scenes, resolve_scene};
+pub use lamp::LampSpec;
 pub use language::{Instruction, Language, NamedObject, NamedTarget};
 pub use load::Source;
 pub use observe::{Observation, ObservationTerm, QuaternionOrder, RelativeTo};
@@ -38,6 +40,7 @@ pub use table::Table;
 pub use terminate::{Success, Termination, TerminationTerm};
 
 use crate::TrainSpec;
+use crate::light::Daylight;
 
 /// A scene and its task: the whole of a `scene.toml`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -57,6 +60,12 @@ pub struct TaskSpec {
     /// Cameras, besides those of the robot file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cameras: Vec<CameraSpec>,
+    /// Lamps, for cameras.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lamps: Vec<LampSpec>,
+    /// Factors on the light that cameras see by without lamps.
+    #[serde(default)]
+    pub daylight: Daylight,
     /// Actuators that replace those of the robot file; a URDF has none of its own.
     #[serde(default, skip_serializing_if = "Table::is_empty")]
     pub actuators: Table<ActuatorGroup>,

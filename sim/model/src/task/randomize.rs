@@ -13,6 +13,10 @@ pub struct RandomizationTerm {
     pub term: Randomization,
 }
 
+fn unchanged() -> [f64; 2] {
+    [1.0; 2]
+}
+
 fn yes() -> bool {
     true
 }
@@ -216,6 +220,61 @@ pub enum Randomization {
         /// Range of each angular component \[rad/s\].
         #[serde(default)]
         angular: [f64; 2],
+    },
+    /// Where cameras are and where they look, one draw a camera and axis of its own. This and what follows up to the pushes
+    /// changes what is observed through cameras alone.
+    CameraPose {
+        /// Which cameras.
+        #[serde(default = "all")]
+        cameras: Patterns,
+        /// Range of the shift along each of its axes \[m\].
+        #[serde(default)]
+        position: [f64; 2],
+        /// Range of the turn about each of its axes \[rad\].
+        #[serde(default)]
+        rotation: [f64; 2],
+    },
+    /// Factor on the focal lengths of cameras, one draw a camera: a longer one narrows the field of view.
+    FocalLength {
+        /// Which cameras.
+        #[serde(default = "all")]
+        cameras: Patterns,
+        /// Smallest and largest factor.
+        factor: [f64; 2],
+    },
+    /// Where the sun stands and how it shines.
+    Sun {
+        /// Its direction from x towards y \[rad\]; as it is when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        azimuth: Option<[f64; 2]>,
+        /// Its height over the horizon \[rad\]; as it is when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        elevation: Option<[f64; 2]>,
+        /// Factor on its light.
+        #[serde(default = "unchanged")]
+        brightness: [f64; 2],
+        /// Factor on each of its colours, one draw a colour.
+        #[serde(default = "unchanged")]
+        tint: [f64; 2],
+    },
+    /// The sky, and the light that comes from everywhere.
+    Sky {
+        /// Factor on it.
+        #[serde(default = "unchanged")]
+        brightness: [f64; 2],
+        /// Factor on each of its colours, one draw a colour.
+        #[serde(default = "unchanged")]
+        tint: [f64; 2],
+    },
+    /// Added to red, green and blue of bodies, sRGB in [0, 1], one draw a body and colour; the result stays in [0, 1].
+    Color {
+        /// Which bodies: of the robot, props, or `world` for what stands still in the robot file.
+        bodies: Patterns,
+        /// Smallest and largest change.
+        offset: [f64; 2],
+        /// Whether all of them get the same draw.
+        #[serde(default)]
+        alike: bool,
     },
     /// A sudden change of the base's horizontal velocity, in a random direction, now and then.
     Push {

@@ -73,6 +73,7 @@ impl Check<'_> {
             self.index("camera", name, "body", camera.body, self.model.bodies.len());
             self.pose("camera", name, camera.pose);
             self.finite("camera", name, "principal point", &camera.center);
+            self.finite("camera", name, "lens", &camera.lens.coefficients());
             for focal in camera.focal {
                 self.positive("camera", name, "focal length", focal);
             }
@@ -80,7 +81,20 @@ impl Check<'_> {
             self.positive("camera", name, "far", camera.far);
             if camera.size.contains(&0) {
                 self.fail("camera", name, "has an image without pixels");
+            } else if let Some([x, y]) = camera.blind_spot() {
+                self.fail("camera", name, format!("has a lens without a ray for the point ({x:.1}, {y:.1})"));
             }
+        }
+    }
+
+    pub(super) fn lamps(&mut self) {
+        for lamp in &self.model.lamps {
+            let name = &lamp.name;
+            self.index("lamp", name, "body", lamp.body, self.model.bodies.len());
+            self.finite("lamp", name, "position", &lamp.position.to_array());
+            self.finite("lamp", name, "direction", &lamp.direction.to_array());
+            lamp.color.to_array().into_iter().for_each(|c| self.at_least_zero("lamp", name, "colour", c));
+            self.positive("lamp", name, "range", lamp.range);
         }
     }
 

@@ -1,0 +1,87 @@
+//! From looks that were drawn to the tracer's light, colours and cameras.
+
+use glam::{DQuat, DVec3, Vec3};
+use keiko_gpu::camera::{Look, Material};
+use keiko_model::camera::Camera;
+use keiko_model::robot::{Geom, RobotModel};
+use keiko_world::Looks;
+use keiko_world::looks::CameraLook;
+
+use crate::assets::Assets;
+use crate::look;
+
+/// What looks are changes of.
+#[derive(Debug)]
+pub struct Dresser {
+    look: Look,
+    /// The geoms that are seen, with their indices in the model.
+    geoms: Vec<(usize, Geom)>,
+    /// All geoms of the model.
+    num_geoms: usize,
+}
+
+impl Dresser {
+    pub fn new(model: &RobotModel, assets: &Assets, look: Look) -> Self {
+        let geom = |id: usize| (id, model.geoms[id].clone());
+        let geoms = assets.geoms.iter().map(|seen| geom(seen.id as usize)).collect();
+        Self { look, geoms, num_geoms: model.geoms.len() }
+    }
+
+    /// Light of each environment.
+    pub fn lights(&self, looks: &Looks, num_envs: usize) -> Vec<Look> {
+        if looks.lights.is_empty() {
+            return vec![self.look; num_envs];
+        }
+        assert_eq!(looks.lights.len(), num_envs, "lights");
+        let of = |drawn: &keiko_world::looks::LightLook| {
+            let mut look = self.look;
+            let [x, y, z] = self.look.sun.map(f64::from);
+            if drawn.azimuth.is_some() || drawn.elevation.is_some() {
+                let azimuth = drawn.azimuth.unwrap_or_else(|| y.atan2(x));
+                let elevation = drawn.elevation.unwrap_or_else(|| z.atan2(x.hypot(y)));
+                let level = DVec3::new(azimuth.cos(), azimuth.sin(), 0.0);
+                let sun = level * elevation.cos() + DVec3::Z * elevation.sin();
+                look.sun = sun.as_vec3().to_array();
+            }
+            let scaled =
+                |color: [f32; 3], factor: [f32; 3]| (Vec3::from(color) * Vec3::from(factor)).to_array();
+            look.sun_color = scaled(look.sun_color, drawn.sun_factor);
+            for color in [&mut look.ambient_up, &mut look.ambient_down, &mut look.zenith, &mut look.horizon] {
+                *color = scaled(*color, drawn.sky_factor);
+            }
+            look
+        };
+        looks.lights.iter().map(of).collect()
+    }
+
+    /// Surfaces of each environment and geom that is seen.
+    pub fn materials(&self, looks: &Looks, num_envs: usize) -> Vec<Material> {
+        let given = !looks.colors.is_empty();
+        assert!(!given || looks.colors.len() == num_envs * self.num_geoms, "colours");
+        let mut materials = Vec::with_capacity(num_envs * self.geoms.len());
+        for env in 0..num_envs {
+            for (id, geom) in &self.geoms {
+                let rgb = [geom.rgba[0], geom.rgba[1], geom.rgba[2]];
+                let rgb = if given { looks.colors[env * self.num_geoms + id] } else { rgb };
+                materials.push(look::material(&geom.shape, rgb));
+            }
+        }
+        materials
+    }
+}
+
+/// A camera of the model as it is drawn for each environment; `index` is its place in the model. None where cameras are
+/// not drawn.
+pub fn aimed_each(camera: &Camera, index: usize, looks: &Looks, num_envs: usize) -> Vec<Camera> {
+    let num_cameras = looks.cameras.len() / num_envs.max(1);
+    let own = looks.cameras.iter().skip(index).step_by(num_cameras.max(1));
+    own.map(|look| aimed(camera, look)).collect()
+}
+
+/// A camera as it is drawn.
+pub fn aimed(camera: &Camera, look: &CameraLook) -> Camera {
+    let mut camera = camera.clone().zoomed(look.zoom);
+    camera.pose.position += camera.pose.rotation * DVec3::from(look.shift);
+    camera.pose.rotation *= DQuat::from_scaled_axis(DVec3::from(look.turn));
+    camera
+}

@@ -1,0 +1,48 @@
+//! How environments differ in what their cameras see, apart from where bodies are.
+
+/// Looks of all environments. A list that is empty changes nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Looks {
+    /// Of each camera of the model `[num_envs, cameras]`.
+    pub cameras: Vec<CameraLook>,
+    /// Of the light `[num_envs]`.
+    pub lights: Vec<LightLook>,
+    /// Colour of each geom of the model, sRGB in [0, 1] `[num_envs, geoms]`.
+    pub colors: Vec<[f32; 3]>,
+}
+
+/// How a camera differs from its model's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CameraLook {
+    /// Added to its place, along its own axes \[m\].
+    pub shift: [f64; 3],
+    /// Its turn, as a rotation vector along its own axes \[rad\].
+    pub turn: [f64; 3],
+    /// Factor on its focal lengths.
+    pub zoom: f64,
+}
+
+impl Default for CameraLook {
+    fn default() -> Self {
+        Self { shift: [0.0; 3], turn: [0.0; 3], zoom: 1.0 }
+    }
+}
+
+/// How light differs from that of every environment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LightLook {
+    /// Where the sun stands, from x towards y \[rad\], if that is drawn.
+    pub azimuth: Option<f64>,
+    /// How high it stands over the horizon \[rad\], likewise.
+    pub elevation: Option<f64>,
+    /// Factors on the sun's colour, linear RGB.
+    pub sun_factor: [f32; 3],
+    /// Factors on the sky, and on the light that comes from above and below.
+    pub sky_factor: [f32; 3],
+}
+
+impl Default for LightLook {
+    fn default() -> Self {
+        Self { azimuth: None, elevation: None, sun_factor: [1.0; 3], sky_factor: [1.0; 3] }
+    }
+}
