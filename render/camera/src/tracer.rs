@@ -196,6 +196,12 @@ impl Tracer {
     /// Whether cameras can be rendered, with images of a size.
     fn check(&self, cameras: &[Camera], size: [u32; 2]) -> Result<(), CameraError> {
         let group_error = |message: String| Err(CameraError::Group(message));
+        // Of cameras that differ in their focal lengths alone, who sees more says enough of the lens.
+        let mut widest: Option<&Camera> = None;
+        let says_enough = |widest: &Camera, camera: &Camera| {
+            (widest.lens, widest.center) == (camera.lens, camera.center)
+                && (0..2).all(|k| widest.focal[k] <= camera.focal[k])
+        };
         for camera in cameras {
             if camera.size != size || camera.size.contains(&0) {
                 let (a, b) = (camera.size, size);
@@ -207,6 +213,10 @@ impl Tracer {
             if camera.body >= self.num_bodies {
                 return group_error(format!("camera `{}` is on body {}", camera.name, camera.body));
             }
+            if widest.is_some_and(|widest| says_enough(widest, camera)) {
+                continue;
+            }
+            widest = Some(camera);
             if let Some([x, y]) = camera.blind_spot() {
                 let name = &camera.name;
                 return group_error(format!(

@@ -13,7 +13,7 @@ pub const LENS_STEPS: usize = 8;
 const CHECKS: u32 = 32;
 /// A lens that squeezes an area by more than this counts as folded: `f32` would find no way back.
 const LEAST_AREA: f64 = 1e-3;
-/// How near to its point a ray must come back [focal length].
+/// How near to its point a ray must come back \[focal length\].
 const CLOSE: f64 = 1e-9;
 
 /// How a lens bends rays.
