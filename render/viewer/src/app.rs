@@ -10,6 +10,7 @@ use crate::ViewError;
 use crate::actions::{self, Action};
 use crate::desk::{self, Desk, Pane};
 use crate::eye::Shapes;
+use crate::history::Curve;
 use crate::output::Output;
 use crate::palette::Palette;
 use crate::panels::PanelState;
@@ -24,6 +25,9 @@ pub use crate::output::Painter;
 
 /// Time of a frame that may go into steps.
 const STEP_BUDGET: Duration = Duration::from_millis(25);
+
+/// What is looked at first of a run.
+const FIRST_METRIC: &str = "Train/mean_reward";
 
 /// Draws a session and does what is asked for.
 pub struct App {
@@ -67,6 +71,13 @@ impl App {
     /// Writes screenshots with `painter`; without one there are none.
     pub fn paint_with(&mut self, painter: Painter) {
         self.output.painter = Some(painter);
+    }
+
+    /// Shows how the run learned whose policy acts: each metric over environment steps.
+    pub fn show_learned(&mut self, learned: Vec<Curve>) {
+        let shown = learned.iter().position(|curve| curve.name == FIRST_METRIC);
+        self.panels.metric = shown.unwrap_or_default();
+        self.panels.learned = learned;
     }
 
     /// Loads the files again when they are saved, from now on.

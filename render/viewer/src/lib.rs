@@ -51,7 +51,7 @@ pub use subject::{Input, LoadOptions, Source, Subject};
 pub use thing::{Thing, body_pose};
 pub use view::View;
 pub use watch::Watch;
-pub use window::{Report, WindowOptions, run};
+pub use window::{Given, Report, WindowOptions, run};
 
 /// Why there is no view.
 #[derive(Debug, thiserror::Error)]

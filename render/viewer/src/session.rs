@@ -135,15 +135,6 @@ impl Session {
         }
     }
 
-    /// Takes another policy for the same subject, as [`Session::new`] would.
-    ///
-    /// # Errors
-    /// It does not fit; the old one acts on.
-    pub fn recast(&mut self) -> Result<(), ViewError> {
-        self.actor = cast(self.casting.as_ref(), &self.subject)?;
-        Ok(())
-    }
-
     fn begin(&mut self) {
         self.inputs = Field::zeros(self.subject.inputs.len(), self.subject.num_envs());
         self.step = 0;

@@ -175,11 +175,15 @@ impl View {
         self.eye.pose(session.state(), env);
         let images = self.eye.look(&camera.clone().resized(sides), &[Channel::Rgb])?;
         self.resolution.took(sides, start.elapsed().as_secs_f64());
-        let sides = sides.map(|side| side as usize);
-        let image = ColorImage::from_rgba_premultiplied(sides, images.rgb().unwrap_or_default());
+        // Where pixels meet pixels nothing is to be smoothed, which software drivers take long for.
+        let smooth = if sides == size { TextureOptions::NEAREST } else { TextureOptions::LINEAR };
+        let image = ColorImage::from_rgba_premultiplied(
+            sides.map(|side| side as usize),
+            images.rgb().unwrap_or_default(),
+        );
         match &mut self.texture {
-            Some(texture) => texture.set(image, TextureOptions::LINEAR),
-            None => self.texture = Some(ctx.load_texture("viewport", image, TextureOptions::LINEAR)),
+            Some(texture) => texture.set(image, smooth),
+            None => self.texture = Some(ctx.load_texture("viewport", image, smooth)),
         }
         self.made = Some(Made { revision, env, camera, fine });
         Ok(!fine)

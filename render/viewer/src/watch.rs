@@ -10,7 +10,7 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 /// Editors write in several strokes; after the last of them it is quiet for so long.
 const QUIET: Duration = Duration::from_millis(120);
 /// What a scene is made of.
-const KINDS: [&str; 6] = ["toml", "xml", "urdf", "stl", "obj", "png"];
+const KINDS: [&str; 5] = ["toml", "xml", "urdf", "stl", "obj"];
 
 /// Watches the folders of files: a file that is saved is often another file of the same name.
 pub struct Watch {

@@ -10,6 +10,7 @@ use keiko_camera::Backend;
 
 use crate::ViewError;
 use crate::app::{App, Painter};
+use crate::history::Curve;
 use crate::session::Session;
 
 /// How the window opens.
@@ -21,6 +22,20 @@ pub struct WindowOptions {
     pub play: bool,
     /// Frames after which the window closes; none by default.
     pub frames: Option<u64>,
+}
+
+/// What comes in from above.
+pub struct Given {
+    /// Writes screenshots.
+    pub painter: Painter,
+    /// How the run learned whose policy acts: each metric over environment steps.
+    pub learned: Vec<Curve>,
+}
+
+impl std::fmt::Debug for Given {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Given").field("learned", &self.learned.len()).finish_non_exhaustive()
+    }
 }
 
 /// What was drawn.
@@ -45,7 +60,7 @@ impl Report {
 ///
 /// # Errors
 /// There is no display, no adapter that draws on it, or the picture cannot be made.
-pub fn run(mut session: Session, options: WindowOptions, painter: Painter) -> Result<Report, ViewError> {
+pub fn run(mut session: Session, options: WindowOptions, given: Given) -> Result<Report, ViewError> {
     session.play(options.play);
     let setup = match &session.options().backend {
         // One device renders and draws.
@@ -69,7 +84,8 @@ pub fn run(mut session: Session, options: WindowOptions, painter: Painter) -> Re
     };
     let report = Arc::new(Mutex::new(Report::default()));
     let mut app = App::new(session)?;
-    app.paint_with(painter);
+    app.paint_with(given.painter);
+    app.show_learned(given.learned);
     let mut window = Window { app, options, report: report.clone(), since: None };
     let create: eframe::AppCreator<'_> = Box::new(|context| {
         // Panels show what the window is cleared with: filling them would touch most pixels twice more.

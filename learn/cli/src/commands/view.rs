@@ -1,5 +1,6 @@
 //! `keiko view`: a window on a scene, a robot file, a run or a replay.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,10 +11,13 @@ use keiko_model::task::resolve_scene;
 use keiko_policy::Policy;
 use keiko_train::agent::check_policy;
 use keiko_train::find_run;
-use keiko_viewer::{Actor, Casting, LoadOptions, Painter, Session, Source, ViewError, WindowOptions};
+use keiko_train::metrics::{MetricsLine, read_metrics};
+use keiko_viewer::{
+    Actor, Casting, Curve, Given, LoadOptions, Painter, Session, Source, ViewError, WindowOptions,
+};
 
 use super::render::is_robot_file;
-use super::run_files::load_policy;
+use super::run_files::{ENV_STEPS, load_policy};
 use crate::args::View;
 use crate::engine::with_engine;
 use crate::exit::{Code, CommandResult, Failure, OrExit};
@@ -41,6 +45,7 @@ pub fn run(args: &View, output: &mut Output) -> CommandResult {
         backend: eyes::backend(args.device).or_exit(Code::Machine)?,
     };
     let renderer = options.backend.name();
+    let learned = policy.as_deref().map(learned).unwrap_or_default();
     let play = args.play || policy.is_some();
     let session = Session::new(source, options, policy.map(casting))?;
     output.say(format!("physics: {}; picture: {renderer}", session.subject().engine));
@@ -48,7 +53,8 @@ pub fn run(args: &View, output: &mut Output) -> CommandResult {
     output.set("engine", session.subject().engine.clone());
     output.set("renderer", renderer);
     let size = args.size.map(|side| side as f32);
-    let report = keiko_viewer::run(session, WindowOptions { size, play, frames: args.frames }, painter());
+    let given = Given { painter: painter(), learned };
+    let report = keiko_viewer::run(session, WindowOptions { size, play, frames: args.frames }, given);
     let report = report.map_err(|error| match error {
         ViewError::Window(_) => {
             let advice =
@@ -94,6 +100,20 @@ fn source(args: &View) -> CommandResult<(Source, Option<PathBuf>)> {
         return Ok((Source::Scene { file: run.join(CONFIG), overrides }, Some(run)));
     }
     Ok((Source::Scene { file: resolve_scene(&args.what)?, overrides }, None))
+}
+
+/// How a run learned: each of its metrics over environment steps. A run without metrics has none to show.
+fn learned(run: &Path) -> Vec<Curve> {
+    let lines = read_metrics(&run.join("metrics.jsonl")).unwrap_or_default();
+    let names: BTreeSet<&String> = lines.iter().flat_map(|line| line.scalars.keys()).collect();
+    let point =
+        |line: &MetricsLine, name: &String| Some([*line.scalars.get(ENV_STEPS)?, *line.scalars.get(name)?]);
+    let curve = |name: &String| Curve {
+        name: name.clone(),
+        unit: "",
+        points: lines.iter().filter_map(|line| point(line, name)).collect(),
+    };
+    names.into_iter().map(curve).filter(|curve| !curve.points.is_empty()).collect()
 }
 
 /// Lets the policy of a run act, the newest that there is at every load.

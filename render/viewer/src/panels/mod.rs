@@ -12,6 +12,7 @@ use std::collections::HashMap;
 
 use eframe::egui::{ColorImage, Context, TextureHandle, TextureOptions};
 
+use crate::history::Curve;
 use crate::thing::Thing;
 
 /// What was typed and chosen in panels.
@@ -23,6 +24,10 @@ pub struct PanelState {
     pub pinned: Vec<Thing>,
     /// Whether rewards are plotted by term.
     pub by_term: bool,
+    /// How the run learned whose policy acts: each metric over environment steps.
+    pub learned: Vec<Curve>,
+    /// Which of them is shown.
+    pub metric: usize,
     textures: HashMap<String, TextureHandle>,
 }
 

@@ -1,6 +1,6 @@
 //! Curves over time: the reward, and what is selected or pinned.
 
-use eframe::egui::{ScrollArea, Ui};
+use eframe::egui::{ComboBox, ScrollArea, Ui};
 use egui_plot::{Legend, Line, Plot, PlotPoints, VLine};
 use keiko_env::VecEnv;
 
@@ -17,6 +17,9 @@ pub fn show(ui: &mut Ui, session: &Session, state: &mut PanelState) {
         ui.weak("Curves begin with the first step.");
     }
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        if !state.learned.is_empty() {
+            learned(ui, state);
+        }
         if session.subject().task().is_some() {
             ui.horizontal(|ui| {
                 ui.strong("reward");
@@ -51,6 +54,29 @@ pub fn show(ui: &mut Ui, session: &Session, state: &mut PanelState) {
         }
         state.pinned.retain(|thing| Some(*thing) != closed);
     });
+}
+
+/// How the run learned whose policy acts.
+fn learned(ui: &mut Ui, state: &mut PanelState) {
+    let PanelState { learned, metric, .. } = state;
+    *metric = (*metric).min(learned.len() - 1);
+    ui.horizontal(|ui| {
+        ui.strong("the run");
+        let choice = ComboBox::from_id_salt("metric").selected_text(learned[*metric].name.clone());
+        let shown = choice.show_ui(ui, |ui| {
+            for (index, curve) in learned.iter().enumerate() {
+                ui.selectable_value(metric, index, &curve.name);
+            }
+        });
+        shown.response.accessible_name("metric");
+    });
+    let Curve { name, points, .. } = learned[*metric].clone();
+    Plot::new("learned").height(HEIGHT).x_axis_label("environment steps").allow_scroll(false).show(
+        ui,
+        |plot| {
+            plot.line(Line::new(name, PlotPoints::from(points)));
+        },
+    );
 }
 
 fn title(ui: &mut Ui, session: &Session, thing: Thing) {

@@ -88,8 +88,6 @@ fn row(ui: &mut Ui, model: &RobotModel, thing: Thing, selected: &mut Option<Thin
         if ui.selectable_label(*selected == Some(thing), thing.name(model)).clicked() {
             *selected = Some(thing);
         }
-        if !matches!(thing, Thing::Body(_)) {
-            ui.weak(thing.kind());
-        }
+        ui.weak(thing.kind());
     });
 }

@@ -4,7 +4,7 @@ use eframe::egui::{
     Event, Key, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, Pos2, TouchPhase, vec2,
 };
 use egui_kittest::{Harness, kittest::Queryable};
-use keiko_viewer::{App, Session, Thing};
+use keiko_viewer::{App, Curve, Session, Thing};
 
 use crate::support::scene;
 
@@ -203,4 +203,16 @@ fn a_drag_with_ctrl_pulls_and_a_release_lets_go() {
     harness.event(Event::ModifiersChanged(Modifiers::NONE));
     harness.run_ok();
     assert!(harness.state().session().pull().is_none());
+}
+
+#[test]
+fn a_run_shows_how_it_learned() {
+    let mut harness = harness(scene("cartpole", &[], 1));
+    harness.get_by_label("Plots").click();
+    harness.run_ok();
+    assert!(harness.query_by_label("metric").is_none(), "there is no run");
+    let curve = |name: &str| Curve { name: name.to_owned(), unit: "", points: vec![[0.0, 1.0], [1e6, 2.0]] };
+    harness.state_mut().show_learned(vec![curve("Loss/value"), curve("Train/mean_reward")]);
+    harness.run_ok();
+    assert_eq!(harness.get_by_label("metric").value().as_deref(), Some("Train/mean_reward"));
 }
