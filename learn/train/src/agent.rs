@@ -240,7 +240,7 @@ pub(crate) fn tensors(
             let data = TensorData::new(columns.clone(), [columns.len() / num_envs, num_envs]);
             Tensor::<2>::from_data(data, device).transpose()
         }
-        Observed::Device(rows) => rows.clone(),
+        Observed::Device(rows) => (**rows).clone(),
     };
     read(net.forward(rows).transpose())
 }

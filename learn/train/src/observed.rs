@@ -26,7 +26,7 @@ pub enum Observed {
     /// `[size, num_envs]`.
     Host(Vec<f32>),
     /// `[num_envs, size]`.
-    Device(Tensor<2>),
+    Device(Box<Tensor<2>>),
 }
 
 /// Who shows: a view of the actor or the critic, and where its images are.
@@ -78,11 +78,11 @@ impl<'a> Shower<'a> {
         match images {
             None => Ok(Observed::Host(numbers)),
             Some(None) => Err(TrainError::Device("there are no images on the device".into())),
-            Some(Some(images)) if numbers.is_empty() => Ok(Observed::Device(images)),
+            Some(Some(images)) if numbers.is_empty() => Ok(Observed::Device(Box::new(images))),
             Some(Some(images)) => {
                 let data = TensorData::new(numbers, [self.view.num_numbers(), num_envs]);
                 let numbers = Tensor::<2>::from_data(data, self.device.tensors()).transpose();
-                Ok(Observed::Device(Tensor::cat(vec![numbers, images], 1)))
+                Ok(Observed::Device(Box::new(Tensor::cat(vec![numbers, images], 1))))
             }
         }
     }
@@ -121,7 +121,7 @@ impl Rows {
                     self.host.extend(columns.iter().skip(n).step_by(num_envs));
                 }
             }
-            Observed::Device(rows) => self.tensors.push(rows.clone()),
+            Observed::Device(rows) => self.tensors.push((**rows).clone()),
         }
     }
 
@@ -150,7 +150,7 @@ impl Observed {
     pub fn into_host(self) -> Vec<f32> {
         match self {
             Self::Host(columns) => columns,
-            Self::Device(rows) => read(rows.transpose()),
+            Self::Device(rows) => read((*rows).transpose()),
         }
     }
 }

@@ -54,14 +54,14 @@ pub(crate) struct Eyes {
 
 enum Sight {
     /// Images are rows of the observations.
-    Own(OwnEyes),
+    Own(Box<OwnEyes>),
     /// Observations are numbers alone.
     Onlooker(Box<dyn Onlooker>),
 }
 
 impl Eyes {
     pub fn own(eyes: OwnEyes) -> Self {
-        Self { sight: Sight::Own(eyes), failure: None }
+        Self { sight: Sight::Own(Box::new(eyes)), failure: None }
     }
 
     pub fn onlooker(onlooker: Box<dyn Onlooker>) -> Self {

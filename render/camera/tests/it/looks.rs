@@ -1,6 +1,7 @@
 //! Looks that differ by environment: what is drawn is what a model, a camera or a light with these values shows.
 
 use keiko_camera::{Backend, Camera, Channel, Images, Look, Tracer, TracerOptions, aimed, daylight};
+use keiko_model::lens::Lens;
 use keiko_model::robot::RobotModel;
 use keiko_world::looks::{CameraLook, LightLook};
 use keiko_world::{BatchState, Looks};
@@ -159,7 +160,12 @@ fn looks_that_were_not_planned_are_refused() {
         let options = TracerOptions { varied: true, ..TracerOptions::default() };
         let tracer = Tracer::new(backend, &model, 2, &options).expect("it fits");
         let group = tracer.group(std::slice::from_ref(&camera), &[Channel::Rgb]).expect("it fits");
-        let error = tracer.aim(&group, &[camera]).expect_err("one too few").to_string();
-        assert!(error.contains("1 cameras for 2 views"), "{error}");
+        let error = tracer.aim(&group, std::slice::from_ref(&camera)).expect_err("one too few").to_string();
+        assert!(error.contains("1 cameras for a group of 2"), "{error}");
+        // What was compiled for pinholes knows of no lens.
+        let bent = Lens::BrownConrady { k1: 0.1, k2: 0.0, p1: 0.0, p2: 0.0, k3: 0.0 };
+        let bent = Camera { lens: bent, ..camera };
+        let error = tracer.aim(&group, &[bent.clone(), bent]).expect_err("pinholes").to_string();
+        assert!(error.contains("in a group of pinholes"), "{error}");
     });
 }
