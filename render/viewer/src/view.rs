@@ -16,7 +16,7 @@ use crate::session::Session;
 use crate::thing::body_pose;
 
 /// Time that a picture may take while something moves \[s\].
-const BUDGET: f64 = 0.022;
+const BUDGET: f64 = 0.014;
 
 /// A picture as it was made.
 #[derive(Clone, Debug, PartialEq)]
