@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use keiko_camera::{Channel, Images};
+use keiko_camera::{Channel, Images, halved};
 use keiko_data::Image;
 
 /// Writes the first view of images of one channel. Colour is taken to have twice the pixels on each side: four of them
@@ -33,19 +33,6 @@ pub fn write(path: &Path, images: &Images) -> anyhow::Result<()> {
     let [height, width] = [height, width].map(|side| side as usize);
     let png = Image { height, width, pixels: pixels.concat() }.to_png();
     std::fs::write(path, png).with_context(|| path.display().to_string())
-}
-
-/// Means of two by two pixels, of which the result has `width` by `height`.
-pub fn halved(rgba: &[u8], width: usize, height: usize) -> Vec<[u8; 3]> {
-    let of = |x: usize, y: usize, k: usize| u32::from(rgba[4 * (y * 2 * width + x) + k]);
-    let mean = |x: usize, y: usize, k: usize| {
-        let sum = of(2 * x, 2 * y, k)
-            + of(2 * x + 1, 2 * y, k)
-            + of(2 * x, 2 * y + 1, k)
-            + of(2 * x + 1, 2 * y + 1, k);
-        ((sum + 2) / 4) as u8
-    };
-    (0..width * height).map(|at| [0, 1, 2].map(|k| mean(at % width, at / width, k))).collect()
 }
 
 /// Greys from the least distance, light, to what few things are beyond, dark; the largest, of what is not there, is black.

@@ -49,3 +49,20 @@ impl Images {
         bits.get(view * size..(view + 1) * size)
     }
 }
+
+/// Red, green and blue of an image `[height, width]` whose pixels are means of two by two of `rgba`
+/// `[2 height, 2 width, 4]`, rounded.
+///
+/// # Panics
+/// If `rgba` is smaller.
+pub fn halved(rgba: &[u8], width: usize, height: usize) -> Vec<[u8; 3]> {
+    let of = |x: usize, y: usize, k: usize| u32::from(rgba[4 * (y * 2 * width + x) + k]);
+    let mean = |x: usize, y: usize, k: usize| {
+        let sum = of(2 * x, 2 * y, k)
+            + of(2 * x + 1, 2 * y, k)
+            + of(2 * x, 2 * y + 1, k)
+            + of(2 * x + 1, 2 * y + 1, k);
+        ((sum + 2) / 4) as u8
+    };
+    (0..width * height).map(|at| [0, 1, 2].map(|k| mean(at % width, at / width, k))).collect()
+}

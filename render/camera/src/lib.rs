@@ -28,7 +28,7 @@ mod tree;
 pub use assets::visible;
 pub use develop::{Developer, Development};
 pub use dress::{aimed, aimed_each};
-pub use images::Images;
+pub use images::{Images, halved};
 pub use keiko_gpu::Buffer;
 pub use keiko_gpu::camera::{Look, What};
 pub use keiko_model::camera::{Camera, Channel};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use keiko_camera::{Camera, Channel};
+use keiko_camera::{Camera, Channel, halved};
 use keiko_video::VideoWriter;
 
 use crate::eye::Eye;
@@ -69,7 +69,7 @@ impl Film {
         let images = self.eye.look(&camera, &[Channel::Rgb]).map_err(|error| error.to_string())?;
         let [width, height] = self.size.map(|side| side as usize);
         let pixels = halved(images.rgb().unwrap_or_default(), width, height);
-        self.video.push(&pixels).map_err(|error| error.to_string())
+        self.video.push(pixels.as_flattened()).map_err(|error| error.to_string())
     }
 
     /// Ends the video.
@@ -79,17 +79,4 @@ impl Film {
     pub fn finish(self) -> Result<(), String> {
         self.video.finish().map_err(|error| error.to_string())
     }
-}
-
-/// Means of two by two pixels as red, green and blue; the result has `width` by `height`.
-fn halved(rgba: &[u8], width: usize, height: usize) -> Vec<u8> {
-    let of = |x: usize, y: usize, k: usize| u32::from(rgba[4 * (y * 2 * width + x) + k]);
-    let mean = |x: usize, y: usize, k: usize| {
-        let sum = of(2 * x, 2 * y, k)
-            + of(2 * x + 1, 2 * y, k)
-            + of(2 * x, 2 * y + 1, k)
-            + of(2 * x + 1, 2 * y + 1, k);
-        ((sum + 2) / 4) as u8
-    };
-    (0..width * height).flat_map(|at| [0, 1, 2].map(|k| mean(at % width, at / width, k))).collect()
 }

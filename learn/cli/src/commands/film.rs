@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use keiko_camera::{Camera, CameraGroup, Channel, Tracer, TracerOptions};
+use keiko_camera::{Camera, CameraGroup, Channel, Tracer, TracerOptions, halved};
 use keiko_env::{Field, TaskEnv, VecEnv};
 use keiko_model::task::TaskSpec;
 use keiko_video::{VideoError, VideoWriter};
@@ -11,8 +11,8 @@ use keiko_world::BatchState;
 use super::actor::Actor;
 use crate::args::DeviceArg;
 use crate::exit::{Code, CommandResult, Failure, OrExit};
+use crate::eyes;
 use crate::viewpoint::{self, OVERVIEW};
-use crate::{eyes, pictures};
 
 /// Height that the images of a scene's camera are brought to, by a whole number \[pixel\]: most are made for networks.
 const HEIGHT: u32 = 240;
@@ -91,7 +91,7 @@ impl Film {
         self.tracer.render(&self.group);
         let images = self.tracer.read(&self.group).or_exit(Code::Machine)?;
         let [width, height] = self.camera.size.map(|side| side as usize);
-        let pixels = pictures::halved(images.rgb().unwrap_or_default(), width, height);
+        let pixels = halved(images.rgb().unwrap_or_default(), width, height);
         Ok(self.video.push(pixels.as_flattened())?)
     }
 
