@@ -73,6 +73,11 @@ pub struct FineTune {
     #[arg(long, value_name = "DECAY")]
     pub ema: Option<f64>,
 
+    /// Weight of the error with which a probe tells where the named things are, where the dataset knows: it makes the
+    /// model look and read, and is no part of it.
+    #[arg(long, value_name = "WEIGHT")]
+    pub probe: Option<f64>,
+
     /// Share of their side that images are moved by at most.
     #[arg(long, value_name = "SHARE")]
     pub augment_shift: Option<f64>,

@@ -13,7 +13,7 @@ use crate::parquet::{ParquetFile, Rows, Values};
 use crate::recorder::{LOCK_PATH, STATS_PATH};
 use crate::stats::FeatureStats;
 use crate::store::{files_below, is_left_over, read_json, refuse, sha256};
-use crate::{ACTION, ActionChunk, Image, Info, STATE, SUCCESS, Stats, origin, tasks};
+use crate::{ACTION, ActionChunk, Image, Info, STATE, SUCCESS, SURROUNDINGS, Stats, origin, tasks};
 
 /// Images kept in memory, as files \[byte\].
 const CACHE: usize = 1 << 30;
@@ -29,6 +29,7 @@ pub struct Dataset {
     tasks: Vec<Arc<str>>,
     files: Vec<DataFile>,
     state: Vec<f32>,
+    surroundings: Vec<f32>,
     action: Vec<f32>,
     /// Of every frame.
     frames: Vec<Place>,
@@ -78,6 +79,8 @@ pub struct Frame {
     pub task: Arc<str>,
     /// Measurements `[dims]` of `observation.state`; empty where the dataset has none.
     pub state: Vec<f32>,
+    /// State of the surroundings `[dims]` of `observation.environment_state`; empty where the dataset has none.
+    pub surroundings: Vec<f32>,
     /// What the robot was then told `[dims]`.
     pub action: Vec<f32>,
     /// One for each of [`Info::cameras`], in that order.
@@ -126,7 +129,7 @@ impl Dataset {
         info.total_episodes = rows.len();
         info.total_frames = rows.last().map_or(0, |row| row.from + row.length);
         let float = |feature: &Feature| matches!(feature.dtype, Dtype::Float32 | Dtype::Float64);
-        for (name, needed) in [(STATE, false), (ACTION, true)] {
+        for (name, needed) in [(STATE, false), (SURROUNDINGS, false), (ACTION, true)] {
             match info.feature(name) {
                 Some(feature) if float(feature) && feature.shape.len() == 1 => {}
                 None if !needed => {}
@@ -150,6 +153,7 @@ impl Dataset {
             tasks: Vec::new(),
             files: Vec::new(),
             state: Vec::new(),
+            surroundings: Vec::new(),
             action: Vec::new(),
             frames: Vec::new(),
             cache: Mutex::default(),
@@ -222,6 +226,7 @@ impl Dataset {
             timestamp: place.timestamp,
             task: Arc::clone(&self.tasks[place.task as usize]),
             state: row(&self.state),
+            surroundings: row(&self.surroundings),
             action: row(&self.action),
             images: cameras.iter().map(|camera| self.image(index, *camera)).collect::<Result<_>>()?,
         })
@@ -352,11 +357,12 @@ impl Dataset {
             }
         }
         let dims = |name: &str| self.info.feature(name).map_or(0, Feature::size);
-        let (state_dims, action_dims) = (dims(STATE), dims(ACTION));
+        let [state_dims, around_dims, action_dims] = [STATE, SURROUNDINGS, ACTION].map(dims);
         let mut found = vec![false; total];
         let unset = Place { file: 0, row: 0, episode: 0, task: 0, timestamp: 0.0 };
         self.frames = vec![unset; total];
         self.state = vec![0.0; total * state_dims];
+        self.surroundings = vec![0.0; total * around_dims];
         self.action = vec![0.0; total * action_dims];
         let mut success = vec![false; total];
         for (path, table) in tables {
@@ -389,6 +395,7 @@ impl Dataset {
                     to[index * dims..][..dims].copy_from_slice(&from[row * dims..][..dims]);
                 };
                 copy(&table.state, &mut self.state, state_dims);
+                copy(&table.surroundings, &mut self.surroundings, around_dims);
                 copy(&table.action, &mut self.action, action_dims);
                 success[index] = table.success.get(row).is_some_and(|success| *success);
             }
@@ -423,6 +430,7 @@ struct Table {
     task: Vec<usize>,
     timestamp: Vec<f32>,
     state: Vec<f32>,
+    surroundings: Vec<f32>,
     action: Vec<f32>,
     success: Vec<bool>,
 }
@@ -461,10 +469,12 @@ impl Table {
             Some(feature) => floats(&parquet, feature)?.iter().map(|x| *x != 0.0).collect(),
             None => Vec::new(),
         };
-        let (state, action, timestamp) = (vector(STATE)?, vector(ACTION)?, vector(COUNTERS[0].0)?);
+        let [state, surroundings, action, timestamp] =
+            [STATE, SURROUNDINGS, ACTION, COUNTERS[0].0].map(vector);
+        let (state, surroundings, action, timestamp) = (state?, surroundings?, action?, timestamp?);
         let (episode, frame, task) = (episode?, frame?, task?);
         let file = DataFile { parquet, images, groups };
-        Ok(Self { file, index, episode, frame, task, timestamp, state, action, success })
+        Ok(Self { file, index, episode, frame, task, timestamp, state, surroundings, action, success })
     }
 }
 

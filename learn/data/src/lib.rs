@@ -35,11 +35,13 @@ pub use dataset::{Dataset, Episode, FileHash, Frame};
 pub use image::Image;
 pub use info::{Dtype, Feature, Info};
 pub use keiko_model::error::{Error, ErrorKind, Result};
-pub use recorder::{Demonstration, Recorder, Spec};
+pub use recorder::{Demonstration, Moment, Recorder, Spec};
 pub use stats::{FeatureStats, Stats};
 
 /// The robot's measurements, in the order of the feature's names.
 pub const STATE: &str = "observation.state";
+/// The state of the surroundings: what a simulator knows and no sensor tells. For learning only; policies act without it.
+pub const SURROUNDINGS: &str = "observation.environment_state";
 /// What the robot is told, in the order of the feature's names.
 pub const ACTION: &str = "action";
 /// What comes before a camera's name in the name of its feature.

@@ -12,7 +12,7 @@ use crate::info::{self, Dtype, Feature, Info};
 use crate::parquet::{Blobs, Column, Layout, Values, to_bytes};
 use crate::stats::{ColorCount, FeatureStats, Stats};
 use crate::store::{create_folder, files_below, io, is_left_over, refuse, replace};
-use crate::{ACTION, Episode, IMAGES, Image, STATE, SUCCESS, origin, tasks};
+use crate::{ACTION, Episode, IMAGES, Image, STATE, SUCCESS, SURROUNDINGS, origin, tasks};
 
 /// Statistics of the whole dataset.
 pub const STATS_PATH: &str = "meta/stats.json";
@@ -32,6 +32,8 @@ pub struct Spec {
     pub robot_type: String,
     /// Names of the numbers of `observation.state`, in order.
     pub state: Vec<String>,
+    /// Names of the numbers of `observation.environment_state`, in order; empty for a recording without it.
+    pub surroundings: Vec<String>,
     /// Names of the numbers of `action`, in order.
     pub action: Vec<String>,
     /// Cameras: name, height, width.
@@ -56,7 +58,9 @@ impl Spec {
             names: ["height", "width", "channels"].map(str::to_owned).to_vec(),
         };
         let success = Feature { name: SUCCESS.into(), dtype: Dtype::Bool, shape: vec![1], names: Vec::new() };
+        let surroundings = (!self.surroundings.is_empty()).then(|| vector(SURROUNDINGS, &self.surroundings));
         std::iter::once(vector(STATE, &self.state))
+            .chain(surroundings)
             .chain(self.cameras.iter().map(camera))
             .chain([vector(ACTION, &self.action)])
             .chain(self.label_success.then_some(success))
@@ -88,11 +92,25 @@ impl Spec {
     }
 }
 
+/// What is recorded of one control step.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment<'a> {
+    /// Measurements of the robot.
+    pub state: &'a [f32],
+    /// State of the surroundings; empty where the recording has none.
+    pub surroundings: &'a [f32],
+    /// The action that followed.
+    pub action: &'a [f32],
+    /// An image for each camera.
+    pub images: &'a [Image],
+}
+
 /// An episode while it is recorded, in memory. Many can be in flight at once.
 #[derive(Clone, Debug)]
 pub struct Demonstration {
     spec: Arc<Spec>,
     state: Vec<f32>,
+    surroundings: Vec<f32>,
     action: Vec<f32>,
     cameras: Vec<(Blobs, ColorCount)>,
     frames: usize,
@@ -102,18 +120,24 @@ impl Demonstration {
     /// An empty one.
     pub fn new(spec: &Arc<Spec>) -> Self {
         let cameras = spec.cameras.iter().map(|_| (Blobs::default(), ColorCount::new())).collect();
-        Self { spec: Arc::clone(spec), state: Vec::new(), action: Vec::new(), cameras, frames: 0 }
+        let (state, surroundings, action) = (Vec::new(), Vec::new(), Vec::new());
+        Self { spec: Arc::clone(spec), state, surroundings, action, cameras, frames: 0 }
     }
 
-    /// Adds a frame: measurements, the action that followed, and an image for each camera of the [`Spec`].
+    /// Adds a frame.
     ///
     /// # Errors
     /// If sizes are not those of the [`Spec`], or a number is not finite; nothing is added then.
-    pub fn push(&mut self, state: &[f32], action: &[f32], images: &[Image]) -> Result<()> {
+    pub fn push(&mut self, moment: Moment<'_>) -> Result<()> {
+        let Moment { state, surroundings, action, images } = moment;
         let place = Path::new("recording");
         let wrong = |message: String| Err(refuse(ErrorKind::Value, place, message));
         let frame = self.frames;
-        for (what, names, values) in [(STATE, &self.spec.state, state), (ACTION, &self.spec.action, action)] {
+        for (what, names, values) in [
+            (STATE, &self.spec.state, state),
+            (SURROUNDINGS, &self.spec.surroundings, surroundings),
+            (ACTION, &self.spec.action, action),
+        ] {
             if values.len() != names.len() {
                 return wrong(format!(
                     "`{what}` of {} numbers; the recording has {}",
@@ -145,6 +169,7 @@ impl Demonstration {
             colors.add(&image.pixels);
         }
         self.state.extend(state);
+        self.surroundings.extend(surroundings);
         self.action.extend(action);
         self.frames += 1;
         Ok(())
@@ -387,6 +412,7 @@ impl Recorder {
             }
             let values = match name {
                 STATE => Values::Float(demonstration.state.clone()),
+                SURROUNDINGS => Values::Float(demonstration.surroundings.clone()),
                 ACTION => Values::Float(demonstration.action.clone()),
                 SUCCESS => Values::Bool((0..frames).map(|t| success && t + 1 == frames).collect()),
                 "timestamp" => {

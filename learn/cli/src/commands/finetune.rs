@@ -13,7 +13,7 @@ use keiko_train::finetune::data::Demonstrations;
 use keiko_train::finetune::dir::{FineTuneRun, Trial, read_run};
 use keiko_train::finetune::provenance::{DataRecord, FileRecord};
 use keiko_train::finetune::start::{Origin, start};
-use keiko_train::finetune::{FineTuneDir, FineTuneSpec, FineTuner, Learn, Provenance, StepReport};
+use keiko_train::finetune::{FineTuneDir, FineTuneSpec, FineTuner, Learn, Losses, Provenance, StepReport};
 use keiko_train::metrics::MetricsLog;
 use keiko_train::progress::{Progress, ProgressMode, ProgressUpdate};
 
@@ -61,11 +61,12 @@ pub fn run(args: &FineTune, output: &mut Output) -> CommandResult {
     }
     let loss = run.tuner.validate()?;
     let policy = run.export()?;
-    output.set("validation_loss", serde_json::json!(loss));
+    output.set("validation_loss", serde_json::json!(loss.as_ref().map(|loss| loss.flow)));
+    output.set("validation_probe", serde_json::json!(loss.as_ref().and_then(Losses::of_probe)));
     output.set("policy", policy.clone());
     output.set("parameters", run.tuner.start().weights.num_parameters());
     output.set("learned_parameters", run.tuner.learned().num_parameters());
-    let held_out = loss.map(|loss| format!(", held-out loss {loss:.4}")).unwrap_or_default();
+    let held_out = loss.map(|loss| format!(", {}", held_out(&loss))).unwrap_or_default();
     output.say(format!(
         "{steps} steps in {:.1} s ({:.1} CPU-seconds){held_out}\nthe policy is in {policy}",
         output.wall_seconds(),
@@ -209,25 +210,37 @@ impl Run {
         Ok(report.success_rate)
     }
 
-    fn log(&mut self, report: &StepReport, validation: Option<f64>, success: Option<f64>, output: &Output) {
+    fn log(
+        &mut self,
+        report: &StepReport,
+        validation: Option<Losses>,
+        success: Option<f64>,
+        output: &Output,
+    ) {
         let samples = report.step * self.tuner.spec().batch as u64;
         let mut scalars = vec![
-            ("Loss/flow", report.loss),
+            ("Loss/flow", report.loss.flow),
             ("Loss/grad_norm", report.grad_norm),
             ("Loss/learning_rate", report.learning_rate),
             ("Perf/step_time", report.secs),
             (CPU_SECONDS, output.cpu_seconds()),
         ];
-        scalars.extend(validation.map(|loss| ("Eval/flow", loss)));
+        scalars.extend(report.loss.of_probe().map(|loss| ("Loss/probe", loss)));
+        scalars.extend(validation.as_ref().map(|loss| ("Eval/flow", loss.flow)));
+        let names: Vec<String> =
+            self.tuner.probed().iter().map(|name| format!("Eval/probe/{name}")).collect();
+        if let Some(validation) = &validation {
+            scalars.extend(names.iter().map(String::as_str).zip(validation.probe.iter().copied()));
+        }
         scalars.extend(success.map(|rate| ("Eval/success_rate", rate)));
         self.metrics.append(report.step, &scalars);
         if let Some(warning) = self.metrics.take_warning() {
             self.progress.message(&warning);
         }
-        if let Some(loss) = validation {
-            self.progress.message(&format!("step {}: held-out loss {loss:.4}", report.step));
+        if let Some(loss) = &validation {
+            self.progress.message(&format!("step {}: {}", report.step, held_out(loss)));
         }
-        let shown = [("loss", report.loss), ("norm", report.grad_norm), ("rate", report.learning_rate)];
+        let shown = [("loss", report.loss.flow), ("norm", report.grad_norm), ("rate", report.learning_rate)];
         self.progress.update(&ProgressUpdate { iteration: report.step, env_steps: samples, scalars: &shown });
     }
 
@@ -253,6 +266,12 @@ impl Run {
         let folder = self.dir.export(&self.tuner.policy(), delta.as_ref(), self.tuner.steps())?;
         Ok(folder.display().to_string())
     }
+}
+
+/// What a validation found, in words.
+fn held_out(loss: &Losses) -> String {
+    let probe = loss.of_probe().map(|probe| format!(", the probe's {probe:.4}")).unwrap_or_default();
+    format!("held-out loss {:.4}{probe}", loss.flow)
 }
 
 /// The scene of a trial: what is wrong with it is said before any time is spent.
@@ -282,6 +301,7 @@ fn spec_of(args: &FineTune) -> FineTuneSpec {
         final_learning_rate: recipe.final_learning_rate.min(learning_rate),
         lora_rank: args.lora_rank.unwrap_or(recipe.lora_rank),
         lora_alpha: args.lora_rank.map_or(recipe.lora_alpha, |rank| rank as f64),
+        probe: args.probe.unwrap_or(recipe.probe),
         ema: args.ema.unwrap_or(recipe.ema),
         augment_shift: args.augment_shift.unwrap_or(recipe.augment_shift),
         augment_colour: args.augment_colour.unwrap_or(recipe.augment_colour),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use keiko_camera::Camera;
-use keiko_data::{Demonstration, Image, Recorder, Spec};
+use keiko_data::{Demonstration, Image, Moment, Recorder, Spec};
 use keiko_env::expert::Expert as Script;
 use keiko_env::{EnvOptions, Field, TaskEnv, VecEnv};
 use keiko_model::task::{TaskSpec, resolve_scene};
@@ -44,6 +44,7 @@ pub fn run(args: &Record, output: &mut Output) -> CommandResult {
         fps: embodiment.fps,
         robot_type: embodiment.robot_type.clone(),
         state: embodiment.state.clone(),
+        surroundings: embodiment.surroundings.clone(),
         action: embodiment.action.clone(),
         cameras: cameras
             .iter()
@@ -221,6 +222,7 @@ impl Recording {
         self.expert.act(&self.env, &mut actions);
         let images = self.studio.shoot(&self.env).or_exit(Code::Machine)?;
         let (embodiment, state) = (&self.embodiment, self.env.state());
+        let named = self.env.named_bodies();
         self.demonstrations
             .par_iter_mut()
             .enumerate()
@@ -228,7 +230,13 @@ impl Recording {
             .try_for_each(|(env, demonstration)| {
                 let seen: Vec<Image> = images.iter().map(|camera| camera[env].clone()).collect();
                 let action: Vec<f32> = actions.column(env).collect();
-                demonstration.push(&embodiment.state_of(state, env), &action, &seen)
+                let around = embodiment.surroundings_of(state, named.as_ref().map(|named| named[env]), env);
+                demonstration.push(Moment {
+                    state: &embodiment.state_of(state, env),
+                    surroundings: &around,
+                    action: &action,
+                    images: &seen,
+                })
             })
             .map_err(refused)?;
         let asked = self.env.instructions();

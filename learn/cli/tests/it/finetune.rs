@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use keiko_data::{Demonstration, Image, Recorder, Spec};
+use keiko_data::{Demonstration, Image, Moment, Recorder, Spec};
 use keiko_policy::vla::Checkpoint;
 use serde_json::Value;
 
@@ -19,6 +19,7 @@ fn record(folder: &Path, episodes: usize, joints: [&str; 2]) {
         fps: 10,
         robot_type: "toy".into(),
         state: joints.map(str::to_owned).to_vec(),
+        surroundings: vec!["square".into()],
         action: vec!["x".into()],
         cameras: vec![("front".into(), SIDE, SIDE)],
         label_success: false,
@@ -35,7 +36,9 @@ fn record(folder: &Path, episodes: usize, joints: [&str; 2]) {
             }
             let image = Image { height: SIDE, width: SIDE, pixels };
             let state = [frame as f32, episode as f32 * 0.1];
-            demonstration.push(&state, &[column as f32], &[image]).unwrap();
+            let (action, images) = ([column as f32], [image]);
+            let moment = Moment { state: &state, surroundings: &action, action: &action, images: &images };
+            demonstration.push(moment).unwrap();
         }
         let task = ["go to the square", "find the bright square"][episode % 2];
         recorder.save(demonstration, task, true).unwrap();

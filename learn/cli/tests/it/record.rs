@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use keiko_data::Dataset;
+use keiko_data::{Dataset, Frame, SURROUNDINGS};
 
 use crate::support::{Running, TempDir, keiko};
 
@@ -26,6 +26,15 @@ fn record<'a>(out: &'a str, episodes: &'a str, more: &[&'a str]) -> Vec<&'a str>
 
 fn episodes(out: &str) -> usize {
     Dataset::open(Path::new(out)).map_or(0, |dataset| dataset.episodes().len())
+}
+
+/// Where a dataset says that something was in a frame \[m\].
+fn place(dataset: &Dataset, frame: &Frame, what: &str) -> [f32; 3] {
+    let names = &dataset.info().feature(SURROUNDINGS).expect("surroundings").names;
+    ["x", "y", "z"].map(|axis| {
+        let name = format!("{what}.{axis}");
+        frame.surroundings[names.iter().position(|known| *known == name).expect(&name)]
+    })
 }
 
 #[test]
@@ -52,6 +61,14 @@ fn demonstrations_have_images_joints_actions_and_words() {
         assert_ne!(first.images[0], first.images[1]);
         assert!(first.action.iter().all(|action| action.abs() <= 1.0));
         assert_ne!(first.state, last.state);
+        // What no sensor tells: where all things are, and where the one is that the words name.
+        let props = ["red_cube", "green_ball", "blue_cylinder"];
+        for (prop, names) in props.iter().zip(names.chunks(2)) {
+            let is_meant = names.iter().any(|name| text.contains(name));
+            let same = place(&dataset, &first, prop) == place(&dataset, &first, "object");
+            assert_eq!(is_meant, same, "{text}: {prop}");
+        }
+        assert_eq!(first.surroundings.len(), 12);
     }
     // The same seed gives the same episodes.
     let again = dir.file("again");
@@ -107,6 +124,11 @@ fn things_are_brought_to_where_the_words_say() {
             let frame = dataset.frame(episode.start).unwrap();
             assert_eq!((frame.state.len(), frame.action.len()), (states, actions));
             assert!(frame.action.iter().all(|action| action.abs() <= 1.0));
+            // At the end the thing is where it was to be brought.
+            let last = dataset.frame(episode.start + episode.length - 1).unwrap();
+            let [thing, target] = ["object", "target"].map(|what| place(&dataset, &last, what));
+            let distance = (thing[0] - target[0]).hypot(thing[1] - target[1]);
+            assert!(distance < 0.1, "{text}: {distance} m");
         }
     }
 }

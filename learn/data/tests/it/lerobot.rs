@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use keiko_data::{Dataset, Demonstration, Image, Recorder, STATE, Spec, check};
+use keiko_data::{Dataset, Demonstration, Image, Moment, Recorder, STATE, Spec, check};
 use serde_json::Value;
 
 use crate::support::TempDir;
@@ -83,6 +83,7 @@ fn a_dataset_of_lerobot_is_gone_on_with() {
         fps: 20,
         robot_type: "toy".into(),
         state: names(&["shoulder", "elbow", "wrist"]),
+        surroundings: Vec::new(),
         action: names(&["x", "y"]),
         cameras: vec![("front".into(), 6, 8)],
         label_success: true,
@@ -91,7 +92,9 @@ fn a_dataset_of_lerobot_is_gone_on_with() {
     let mut demonstration = Demonstration::new(recorder.spec());
     let image = Image { height: 6, width: 8, pixels: (0..144).collect() };
     for t in 0..3 {
-        demonstration.push(&[t as f32; 3], &[-1.0, 1.0], std::slice::from_ref(&image)).unwrap();
+        let images = std::slice::from_ref(&image);
+        let moment = Moment { state: &[t as f32; 3], surroundings: &[], action: &[-1.0, 1.0], images };
+        demonstration.push(moment).unwrap();
     }
     let episode = recorder.save(demonstration, "push the green cone", true).unwrap();
     assert_eq!((episode.index, episode.start), (3, 15));

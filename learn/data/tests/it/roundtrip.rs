@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use keiko_data::{ACTION, Dataset, Demonstration, ErrorKind, Image, Recorder, STATE, check};
+use keiko_data::{
+    ACTION, Dataset, Demonstration, ErrorKind, Image, Moment, Recorder, STATE, SURROUNDINGS, check,
+};
 
 use crate::support::{
-    TempDir, action, demonstration, image, length, record, record_to, spec, state, success, task,
+    TempDir, action, demonstration, image, length, record, record_to, spec, state, success, surroundings,
+    task,
 };
 
 #[track_caller]
@@ -22,6 +25,7 @@ fn assert_holds(dataset: &Dataset, episodes: usize) {
             let frame = dataset.frame(index).unwrap();
             assert_eq!((frame.index, frame.episode, frame.frame), (index, episode, t));
             assert_eq!((frame.state, frame.action), (state(episode, t), action(episode, t)));
+            assert_eq!(frame.surroundings, surroundings(episode));
             assert_eq!(frame.images, [image(episode, t, 0), image(episode, t, 1)]);
             assert_eq!(*frame.task, *task(episode));
             assert!((frame.timestamp - t as f32 / 25.0).abs() < 1e-6);
@@ -40,6 +44,7 @@ fn every_frame_is_read_as_it_was_recorded() {
     assert_eq!((info.fps, info.robot_type.as_deref()), (25.0, Some("two-joint")));
     assert_eq!(info.tasks, [task(0), task(2)]);
     assert_eq!(info.feature(STATE).unwrap().names, spec().state);
+    assert_eq!(info.feature(SURROUNDINGS).unwrap().names, spec().surroundings);
     assert_eq!(info.feature(ACTION).unwrap().names, spec().action);
     assert_eq!(info.cameras().map(|camera| camera.shape.clone()).collect::<Vec<_>>(), [[4, 6, 3], [3, 3, 3]]);
     let one = dataset.frame_with(2, &[1]).unwrap();
@@ -154,12 +159,14 @@ fn what_no_dataset_can_hold_is_not_recorded() {
     let spec = Arc::clone(recorder.spec());
     let images = [image(0, 0, 0), image(0, 0, 1)];
     let mut demonstration_ = Demonstration::new(&spec);
-    let nan = demonstration_.push(&[0.0, f32::NAN, 0.0], &[0.0; 2], &images).unwrap_err();
+    let sound = Moment { state: &[0.0; 3], surroundings: &[0.0; 2], action: &[0.0; 2], images: &images };
+    let nan = demonstration_.push(Moment { state: &[0.0, f32::NAN, 0.0], ..sound }).unwrap_err();
     assert!(nan.to_string().contains("`observation.state` is NaN for `elbow` in frame 0"), "{nan}");
-    assert!(demonstration_.push(&[0.0; 2], &[0.0; 2], &images).is_err());
-    assert!(demonstration_.push(&[0.0; 3], &[0.0; 2], &images[..1]).is_err());
-    let wide = Image { height: 1, width: 72, pixels: vec![0; 72] };
-    assert!(demonstration_.push(&[0.0; 3], &[0.0; 2], &[wide, images[1].clone()]).is_err());
+    assert!(demonstration_.push(Moment { state: &[0.0; 2], ..sound }).is_err());
+    assert!(demonstration_.push(Moment { surroundings: &[], ..sound }).is_err());
+    assert!(demonstration_.push(Moment { images: &images[..1], ..sound }).is_err());
+    let wide = [Image { height: 1, width: 72, pixels: vec![0; 72] }, images[1].clone()];
+    assert!(demonstration_.push(Moment { images: &wide, ..sound }).is_err());
     assert!(demonstration_.is_empty());
     assert!(recorder.save(demonstration_, "nothing", true).is_err());
     let mut other = (*spec).clone();

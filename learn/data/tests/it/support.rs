@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use keiko_data::{Demonstration, Image, Recorder, Spec};
+use keiko_data::{Demonstration, Image, Moment, Recorder, Spec};
 
 /// A new folder under cargo's target folder, removed when dropped.
 pub struct TempDir(PathBuf);
@@ -38,6 +38,7 @@ pub fn spec() -> Spec {
         fps: 25,
         robot_type: "two-joint".into(),
         state: names(&["shoulder", "elbow", "finger"]),
+        surroundings: names(&["thing.x", "thing.y"]),
         action: names(&["shoulder", "elbow"]),
         cameras: vec![("front".into(), 4, 6), ("wrist".into(), 3, 3)],
         label_success: true,
@@ -58,6 +59,10 @@ pub fn state(episode: usize, frame: usize) -> Vec<f32> {
     (0..3).map(|k| (episode * 100 + frame * 10 + k) as f32 * 0.1).collect()
 }
 
+pub fn surroundings(episode: usize) -> Vec<f32> {
+    vec![0.25 * episode as f32, -1.5]
+}
+
 pub fn action(episode: usize, frame: usize) -> Vec<f32> {
     (0..2).map(|k| -((episode * 100 + frame * 10 + k) as f32)).collect()
 }
@@ -74,7 +79,13 @@ pub fn demonstration(spec: &Arc<Spec>, episode: usize) -> Demonstration {
     for frame in 0..length(episode) {
         let images: Vec<Image> =
             (0..spec.cameras.len()).map(|camera| image(episode, frame, camera)).collect();
-        demonstration.push(&state(episode, frame), &action(episode, frame), &images).unwrap();
+        let moment = Moment {
+            state: &state(episode, frame),
+            surroundings: &surroundings(episode),
+            action: &action(episode, frame),
+            images: &images,
+        };
+        demonstration.push(moment).unwrap();
     }
     demonstration
 }

@@ -57,6 +57,8 @@ pub struct Memory {
     pub layers: Vec<(Tensor<4>, Tensor<4>)>,
     /// The same as the expert's layer reads them.
     expert: Vec<(Tensor<4>, Tensor<4>)>,
+    /// What the token of the state has become `[batch, width]`: it has seen images and instruction.
+    pub state: Tensor<2>,
     present: Vec<Vec<bool>>,
 }
 
@@ -187,6 +189,7 @@ impl Flow {
     pub fn remember(&self, prefix: Prefix) -> Memory {
         let Prefix { embeddings, present, blocks } = prefix;
         let tokens = blocks.len();
+        let state = blocks.iter().position(|&block| block == 1).expect("a token of the state");
         // Padding has the position of the token before it.
         let positions: Vec<Vec<f32>> = present.iter().map(|row| positions(row)).collect();
         let rotary = Rotary::new(&positions, self.sizes.head_dim, WAVELENGTH, &self.device);
@@ -213,7 +216,9 @@ impl Flow {
             }
             layers.push((keys, values));
         }
-        Memory { layers, expert, present }
+        let [batch, _, width] = x.dims();
+        let state = x.narrow(1, state, 1).reshape([batch, width]);
+        Memory { layers, expert, state, present }
     }
 
     /// Velocity of `x`, of the same shape, at `time` \[0, 1\].

@@ -31,9 +31,17 @@ impl Block {
         let keys = split(self.k_proj.forward(normed.clone()));
         let values = split(self.v_proj.forward(normed));
         let x = x + self.out_proj.forward(attend(query, keys, values, None));
-        let hidden = activation::gelu_approximate(self.fc1.forward(self.norm_2.forward(x.clone())));
+        let hidden = gelu(self.fc1.forward(self.norm_2.forward(x.clone())));
         x + self.fc2.forward(hidden)
     }
+}
+
+/// `x / 2 (1 + tanh(√(2/π) (x + 0.044715 x³)))` (Hendrycks, Gimpel 2016), PyTorch's `gelu_pytorch_tanh`. Half of one plus a
+/// hyperbolic tangent is a logistic function of twice its argument, which costs one exponential and no power.
+fn gelu(x: Tensor<3>) -> Tensor<3> {
+    let scale = (8.0 / std::f64::consts::PI).sqrt();
+    let argument = (x.clone().square() * (0.044_715 * scale) + scale) * x.clone();
+    x * activation::sigmoid(argument)
 }
 
 /// Images to tokens of the language model.
@@ -126,5 +134,24 @@ impl Vision {
         let (s, folded) = (self.shuffle, side / self.shuffle);
         let x = x.reshape([batch, folded, s, folded, s, width]).permute([0, 1, 3, 2, 4, 5]);
         x.reshape([batch, folded * folded, s * s * width])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    #[test]
+    fn gelu_is_the_published_approximation() {
+        let numbers: Vec<f32> = (-60..=60).map(|i| i as f32 / 6.0).collect();
+        let tensor = TensorData::new(numbers.clone(), [1, 1, numbers.len()]);
+        let found = gelu(Tensor::from_data(tensor, &Device::flex())).into_data();
+        for (x, found) in numbers.iter().zip(found.iter::<f32>()) {
+            let x = f64::from(*x);
+            let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
+            let expected = 0.5 * x * (1.0 + inner.tanh());
+            assert!((f64::from(found) - expected).abs() < 2e-6, "gelu({x}) = {found}, expected {expected}");
+        }
     }
 }

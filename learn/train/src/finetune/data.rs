@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keiko_data::{ActionChunk, Dataset, Image};
+use keiko_data::{ActionChunk, Dataset, Image, SURROUNDINGS};
 use keiko_policy::noise::{Purpose, Stream};
 use keiko_policy::vla::Images;
 use keiko_policy::vla::config::{ACTION, STATE};
@@ -37,8 +37,32 @@ pub struct DemoFrame {
     pub task: Arc<str>,
     /// Measurements.
     pub state: Vec<f32>,
+    /// State of the surroundings; empty where it is not known.
+    pub surroundings: Vec<f32>,
     /// By camera, in the order that was asked for.
     pub images: Vec<Image>,
+}
+
+/// What is recorded of the surroundings of a robot, number by number.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Surroundings {
+    /// What each is.
+    pub names: Vec<String>,
+    /// Means.
+    pub mean: Vec<f32>,
+    /// Deviations, all more than 0.
+    pub std: Vec<f32>,
+}
+
+impl Surroundings {
+    /// Brings numbers to mean 0 and deviation 1, row after row.
+    pub fn apply(&self, values: &mut [f32]) {
+        for row in values.chunks_mut(self.mean.len().max(1)) {
+            for ((x, mean), std) in row.iter_mut().zip(&self.mean).zip(&self.std) {
+                *x = (*x - mean) / std;
+            }
+        }
+    }
 }
 
 /// Demonstrations: episodes of frames.
@@ -60,6 +84,9 @@ pub trait Demonstrations: Send + Sync {
 
     /// Statistics of states and actions.
     fn statistics(&self) -> Statistics;
+
+    /// The state of the surroundings; `None` where it is not known.
+    fn surroundings(&self) -> Option<Surroundings>;
 
     /// A frame, with the cameras at these places of [`Demonstrations::cameras`].
     fn frame(&self, index: usize, cameras: &[usize]) -> Result<DemoFrame, TrainError>;
@@ -113,9 +140,20 @@ impl Demonstrations for Dataset {
         statistics
     }
 
+    fn surroundings(&self) -> Option<Surroundings> {
+        let (feature, of) = (self.info().feature(SURROUNDINGS)?, self.stats().get(SURROUNDINGS)?);
+        let names = match feature.names.len() == of.mean.len() {
+            true => feature.names.clone(),
+            false => (0..of.mean.len()).map(|k| k.to_string()).collect(),
+        };
+        let mean = of.mean.iter().map(|&x| x as f32).collect();
+        Some(Surroundings { names, mean, std: of.std.iter().map(|x| x.max(LEAST_STD) as f32).collect() })
+    }
+
     fn frame(&self, index: usize, cameras: &[usize]) -> Result<DemoFrame, TrainError> {
         let frame = self.frame_with(index, cameras)?;
-        Ok(DemoFrame { task: frame.task, state: frame.state, images: frame.images })
+        let (state, surroundings) = (frame.state, frame.surroundings);
+        Ok(DemoFrame { task: frame.task, state, surroundings, images: frame.images })
     }
 
     fn chunk(&self, index: usize, len: usize) -> ActionChunk {
@@ -168,6 +206,8 @@ pub struct Batch {
     pub instructions: Vec<Arc<str>>,
     /// In the robot's units `[batch, state]`.
     pub states: Vec<f32>,
+    /// As recorded `[batch, surroundings]`.
+    pub surroundings: Vec<f32>,
     /// In the robot's units `[batch, chunk, action]`.
     pub actions: Vec<f32>,
     /// Actions past the end of an episode, by frame.
@@ -222,6 +262,7 @@ impl Batch {
         for (frame, chunk) in frames {
             batch.instructions.push(frame.task);
             batch.states.extend(frame.state);
+            batch.surroundings.extend(frame.surroundings);
             batch.actions.extend(chunk.actions);
             batch.padded.push(chunk.is_pad);
         }

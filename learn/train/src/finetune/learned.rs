@@ -5,31 +5,37 @@ use keiko_policy::vla::lora::Rank;
 use keiko_policy::vla::manifest::{EXPERT, LM_HEAD, VLM};
 use keiko_policy::vla::{Sizes, TensorSpec, Weights};
 
+use super::probe;
 use super::spec::{FineTuneSpec, Learn};
 
 /// The learned tensors.
 #[derive(Clone, Debug)]
 pub struct Learned {
+    /// The model's, then the probe's.
     specs: Vec<TensorSpec>,
+    /// How many are the model's.
+    of_model: usize,
     lora: Option<Rank>,
 }
 
 impl Learned {
-    /// What a spec asks for, of a model with tensors `all`.
-    pub fn new(spec: &FineTuneSpec, sizes: &Sizes, all: &[TensorSpec]) -> Self {
-        let choose =
-            |learned: &dyn Fn(&str) -> bool| all.iter().filter(|spec| learned(&spec.name)).cloned().collect();
-        match spec.learn {
-            Learn::Full => Self { specs: choose(&|name| is_used(name, sizes)), lora: None },
-            Learn::Expert => Self { specs: choose(&is_expert), lora: None },
-            Learn::Lora => {
-                let rank = Rank { rank: spec.lora_rank, alpha: spec.lora_alpha };
-                Self { specs: rank.factors(all), lora: Some(rank) }
-            }
-        }
+    /// What a spec asks for, of a model with tensors `all`; a probe tells `probed` numbers of the surroundings.
+    pub fn new(spec: &FineTuneSpec, sizes: &Sizes, all: &[TensorSpec], probed: usize) -> Self {
+        let choose = |learned: &dyn Fn(&str) -> bool| -> Vec<TensorSpec> {
+            all.iter().filter(|spec| learned(&spec.name)).cloned().collect()
+        };
+        let rank = Rank { rank: spec.lora_rank, alpha: spec.lora_alpha };
+        let (mut specs, lora) = match spec.learn {
+            Learn::Full => (choose(&|name| is_used(name, sizes)), None),
+            Learn::Expert => (choose(&is_expert), None),
+            Learn::Lora => (rank.factors(all), Some(rank)),
+        };
+        let of_model = specs.len();
+        specs.extend(probe::tensors(sizes.width, probed));
+        Self { specs, of_model, lora }
     }
 
-    /// Names and shapes.
+    /// Names and shapes of the model's and the probe's.
     pub fn specs(&self) -> &[TensorSpec] {
         &self.specs
     }
@@ -39,17 +45,25 @@ impl Learned {
         self.lora
     }
 
-    /// Numbers in all of them.
+    /// Names and shapes of those that are the model's.
+    pub fn of_model(&self) -> &[TensorSpec] {
+        &self.specs[..self.of_model]
+    }
+
+    /// Numbers of the model that change.
     pub fn num_parameters(&self) -> usize {
-        self.specs.iter().map(TensorSpec::num_elements).sum()
+        self.of_model().iter().map(TensorSpec::num_elements).sum()
     }
 
     /// Their numbers before the first step, one tensor after the other.
     pub fn initial(&self, base: &Weights, seed: u64) -> Vec<f32> {
-        match self.lora {
+        let mut flat = match self.lora {
             Some(rank) => rank.initial(base.specs(), seed),
-            None => base.to_flat(&self.specs),
-        }
+            None => base.to_flat(self.of_model()),
+        };
+        // The probe knows nothing yet: it tells the means.
+        flat.resize(self.specs.iter().map(TensorSpec::num_elements).sum(), 0.0);
+        flat
     }
 
     /// The whole model's weights with the learned tensors `learned` in it.
@@ -58,13 +72,19 @@ impl Learned {
             return rank.merged(base, learned);
         }
         let mut weights = base.clone();
-        for spec in &self.specs {
+        for spec in self.of_model() {
             weights.set(&spec.name, learned.get(&spec.name));
         }
         weights
     }
 
-    /// The learned tensors cut from `flat` `[num_parameters]`.
+    /// Those of the model alone, cut from `flat`.
+    pub fn cut_model(&self, flat: &Tensor<1>) -> Weights {
+        let count = self.num_parameters();
+        Weights::from_flat(self.of_model(), &flat.clone().narrow(0, 0, count))
+    }
+
+    /// The learned tensors, the probe's too, cut from `flat` `[num_parameters]`.
     pub fn cut(&self, flat: &Tensor<1>) -> Weights {
         Weights::from_flat(&self.specs, flat)
     }

@@ -51,6 +51,8 @@ pub struct FineTuneSpec {
     pub max_grad_norm: f64,
     /// Decay of the mean of parameters that is validated, exported and acts; 0 takes the parameters themselves.
     pub ema: f64,
+    /// Weight of the error with which a probe tells the state of the surroundings, where the demonstrations know it.
+    pub probe: f64,
     /// Images are moved by up to this share of their side.
     pub augment_shift: f64,
     /// Brightness and contrast of images change by up to this share.
@@ -68,10 +70,14 @@ impl FineTuneSpec {
     pub fn from_scratch() -> Self {
         Self {
             learn: Learn::Full,
-            steps: 4000,
-            // The expert is a fifteenth of the work of a small model, and the noise of flow matching hides what a frame
-            // says: many draws for each reading.
-            draws: 8,
+            steps: 8000,
+            // Many small steps: what is hard at first, to find the named thing, is found by steps rather than by frames.
+            batch: 16,
+            // Where to look is learned from the probe, whose error has no noise: two opposite draws are enough.
+            draws: 2,
+            probe: 2.0,
+            // A model that learns where things are must see them where they are.
+            augment_shift: 0.0,
             learning_rate: 1e-3,
             final_learning_rate: 1e-5,
             warmup_steps: 200,
@@ -102,6 +108,7 @@ impl FineTuneSpec {
             weight_decay: 1e-10,
             max_grad_norm: 10.0,
             ema: 0.999,
+            probe: 0.0,
             augment_shift: 0.03,
             augment_colour: 0.2,
             validation: 0.1,
@@ -146,6 +153,7 @@ impl FineTuneSpec {
             ("weight_decay", "0 to 1", self.weight_decay, rate.contains(&self.weight_decay)),
             ("max_grad_norm", "more than 0", self.max_grad_norm, self.max_grad_norm > 0.0),
             ("ema", "0 or more, less than 1", self.ema, share.contains(&self.ema)),
+            ("probe", "0 to 1000", self.probe, (0.0..=1000.0).contains(&self.probe)),
             ("augment_shift", "0 to 0.5", self.augment_shift, (0.0..=0.5).contains(&self.augment_shift)),
             (
                 "augment_colour",

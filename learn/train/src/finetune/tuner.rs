@@ -11,10 +11,11 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::augment::Augment;
-use super::data::{Batch, Change, Demonstrations, Split, frames_of_step};
+use super::data::{Batch, Change, Demonstrations, Split, Surroundings, frames_of_step};
 use super::draws::Draws;
 use super::learned::Learned;
 use super::optimizer::Optimizer;
+use super::probe;
 use super::spec::FineTuneSpec;
 use crate::TrainError;
 use crate::agent::read;
@@ -31,13 +32,30 @@ const STATE_FILE: &str = "finetune.bin";
 /// Version of [`STATE_FILE`].
 const STATE_VERSION: u32 = 1;
 
+/// How far off a model is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Losses {
+    /// Mean squared error of the velocity.
+    pub flow: f64,
+    /// Mean squared error of each number that the probe tells, in squares of its deviation; empty without a probe.
+    pub probe: Vec<f64>,
+}
+
+impl Losses {
+    /// Mean over what the probe tells; `None` without a probe.
+    pub fn of_probe(&self) -> Option<f64> {
+        let count = self.probe.len();
+        (count > 0).then(|| self.probe.iter().sum::<f64>() / count as f64)
+    }
+}
+
 /// What happened in a step.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StepReport {
     /// Steps done, this one included.
     pub step: u64,
-    /// Mean squared error of the velocity, before the step.
-    pub loss: f64,
+    /// Before the step.
+    pub loss: Losses,
     /// Norm of the gradient before it was limited.
     pub grad_norm: f64,
     /// Learning rate of the step.
@@ -64,6 +82,8 @@ pub struct FineTuner {
     cameras: Vec<usize>,
     split: Split,
     learned: Learned,
+    /// Of what a probe tells; `None` where there is none.
+    surroundings: Option<Surroundings>,
     optimizer: Optimizer,
 }
 
@@ -82,9 +102,11 @@ impl FineTuner {
         spec.validate()?;
         let cameras = places(&start, data.as_ref())?;
         let split = Split::new(&data.episodes(), spec.validation, seed)?;
-        let learned = Learned::new(&spec, &start.sizes, start.weights.specs());
+        let surroundings = data.surroundings().filter(|_| spec.probe > 0.0);
+        let probed = surroundings.as_ref().map_or(0, |of| of.mean.len());
+        let learned = Learned::new(&spec, &start.sizes, start.weights.specs(), probed);
         let optimizer = Optimizer::new(&learned.initial(&start.weights, seed), device.tensors());
-        Ok(Self { start, spec, seed, device, data, cameras, split, learned, optimizer })
+        Ok(Self { start, spec, seed, device, data, cameras, split, learned, surroundings, optimizer })
     }
 
     /// One gradient step.
@@ -107,12 +129,11 @@ impl FineTuner {
         };
         let parts: Vec<Part> = shards.into_par_iter().map(work).collect::<Result<_, TrainError>>()?;
         let count: usize = parts.iter().map(|part| part.count).sum();
-        let mut loss = 0.0;
+        let loss = mean(parts.iter().map(|part| (&part.loss, part.count)));
         let mut gradient: Option<Tensor<1>> = None;
         for part in parts {
             // Each part is a mean over its own actions; together they are the mean over all.
             let share = part.count as f64 / count.max(1) as f64;
-            loss += part.loss * share;
             let part = part.gradient * share;
             gradient = Some(match gradient {
                 Some(sum) => sum + part,
@@ -124,7 +145,7 @@ impl FineTuner {
             Some(gradient) => f64::from(self.optimizer.step(gradient, &self.spec).into_scalar::<f32>()),
             None => 0.0,
         };
-        if !(loss.is_finite() && norm.is_finite()) {
+        if !(loss.flow.is_finite() && loss.of_probe().is_none_or(f64::is_finite) && norm.is_finite()) {
             return Err(TrainError::Diverged { iteration: step });
         }
         let secs = started.elapsed().as_secs_f64();
@@ -140,27 +161,31 @@ impl FineTuner {
     /// Loss and gradient of some frames; the first has number `first` in its step.
     fn gradient(&self, batch: &Batch, step: u64, first: usize) -> Result<Part, TrainError> {
         let leaves = self.learned.cut(&self.optimizer.parameters).leaves(|_| true);
-        let loss = self.loss(&self.learned.weights(&self.start.weights, &leaves), batch, step, first)?;
-        let value = f64::from(loss.clone().inner().into_scalar::<f32>());
-        let mut gradients = loss.backward();
+        let (flow, probe) = self.losses(&leaves, batch, step, first)?;
+        let loss = values(flow.clone().inner(), probe.clone().map(Tensor::inner));
+        let sum = match probe {
+            Some(probe) => flow + probe.mean() * self.spec.probe,
+            None => flow,
+        };
+        let mut gradients = sum.backward();
         let flat = self.learned.specs().iter().map(|spec| {
             let leaf = leaves.get(&spec.name);
             let gradient =
                 leaf.grad_remove(&mut gradients).unwrap_or_else(|| leaf.clone().inner().zeros_like());
             gradient.reshape([spec.num_elements()])
         });
-        Ok(Part { loss: value, gradient: Tensor::cat(flat.collect(), 0), count: batch.num_actions() })
+        Ok(Part { loss, gradient: Tensor::cat(flat.collect(), 0), count: batch.num_actions() })
     }
 
-    /// Mean loss over the draws of noise and time `[1]`.
-    fn loss(
+    /// Error of the velocity `[1]`, a mean over the draws of noise and time, and of the probe `[numbers]`.
+    fn losses(
         &self,
-        weights: &Weights,
+        learned: &Weights,
         batch: &Batch,
         step: u64,
         first: usize,
-    ) -> Result<Tensor<1>, TrainError> {
-        let model = self.start.model(weights)?;
+    ) -> Result<(Tensor<1>, Option<Tensor<1>>), TrainError> {
+        let model = self.start.model(&self.learned.weights(&self.start.weights, learned))?;
         let instructions: Vec<&str> = batch.instructions.iter().map(AsRef::as_ref).collect();
         let inputs = self.start.inputs(&batch.views(), &instructions, &batch.states)?;
         let memory = model.remember(model.embed_prefix(&inputs));
@@ -174,8 +199,19 @@ impl FineTuner {
         let noise = TensorData::new(noise, [frames, self.spec.draws * chunk, dims]);
         let noise = Tensor::from_data(noise, self.device.tensors());
         let time: Vec<f32> = all().map(|(frame, draw)| draws.time(frame, draw)).collect();
+        let probe = self.surroundings.as_ref().map(|of| {
+            let mut truth = batch.surroundings.clone();
+            of.apply(&mut truth);
+            let errors = probe::errors(learned, memory.state.clone(), truth);
+            // A frame counts as its actions do.
+            let actions = |padded: &Vec<bool>| padded.iter().filter(|&&padded| !padded).count() as f32;
+            let counts: Vec<f32> = batch.padded.iter().map(actions).collect();
+            let counts = TensorData::new(counts, [frames]);
+            let counts = Tensor::<1>::from_data(counts, self.device.tensors()).unsqueeze_dim::<2>(1);
+            (errors * counts).sum_dim(0).squeeze_dim::<1>(0) / batch.num_actions().max(1) as f64
+        });
         let errors = model.errors_from(&memory, actions, noise, &time);
-        Ok(model.loss(errors, &batch.padded))
+        Ok((model.loss(errors, &batch.padded), probe))
     }
 
     /// Actions normalised and padded with zeros `[batch, chunk, max_action_dim]`.
@@ -196,26 +232,24 @@ impl FineTuner {
     ///
     /// # Errors
     /// A frame that cannot be read.
-    pub fn validate(&self) -> Result<Option<f64>, TrainError> {
+    pub fn validate(&self) -> Result<Option<Losses>, TrainError> {
         let all = &self.split.validation;
         if all.is_empty() {
             return Ok(None);
         }
         let count = all.len().min(VALIDATION_FRAMES);
         let frames: Vec<usize> = (0..count).map(|i| all[i * all.len() / count]).collect();
-        let weights = self.weights();
+        let learned = self.learned.cut(&self.optimizer.mean);
         let work = |range: std::ops::Range<usize>| {
             let first = range.start;
             let chunk = self.start.sizes.chunk;
             let batch = Batch::read(self.data.as_ref(), &self.cameras, &frames[range], chunk, None)?;
-            let loss = self.loss(&weights, &batch, VALIDATION, first)?.into_scalar::<f32>();
-            Ok((f64::from(loss), batch.num_actions()))
+            let (flow, probe) = self.losses(&learned, &batch, VALIDATION, first)?;
+            Ok((values(flow, probe), batch.num_actions()))
         };
-        let parts: Vec<(f64, usize)> =
+        let parts: Vec<(Losses, usize)> =
             self.shards(count).into_par_iter().map(work).collect::<Result<_, TrainError>>()?;
-        let actions: usize = parts.iter().map(|(_, count)| count).sum();
-        let sum: f64 = parts.iter().map(|(loss, count)| loss * *count as f64).sum();
-        Ok(Some(sum / actions.max(1) as f64))
+        Ok(Some(mean(parts.iter().map(|(losses, count)| (losses, *count)))))
     }
 
     /// The whole model's weights, learned ones by their mean.
@@ -231,7 +265,7 @@ impl FineTuner {
     /// What was learned on top of the base with that SHA-256, where low-rank factors are learned.
     pub fn delta(&self, base_sha256: &str) -> Option<Delta> {
         let rank = self.learned.lora()?;
-        let factors = self.learned.cut(&self.optimizer.mean);
+        let factors = self.learned.cut_model(&self.optimizer.mean);
         Some(Delta { rank, base_sha256: base_sha256.to_owned(), factors })
     }
 
@@ -248,6 +282,11 @@ impl FineTuner {
     /// Hyperparameters.
     pub fn spec(&self) -> &FineTuneSpec {
         &self.spec
+    }
+
+    /// What the probe tells, by name; empty without a probe.
+    pub fn probed(&self) -> &[String] {
+        self.surroundings.as_ref().map_or(&[], |of| &of.names)
     }
 
     /// What is learned.
@@ -343,11 +382,29 @@ impl FineTuner {
 
 /// Loss and gradient of a part of a batch.
 struct Part {
-    loss: f64,
+    loss: Losses,
     /// `[num_parameters]`.
     gradient: Tensor<1>,
     /// Actions that count.
     count: usize,
+}
+
+/// The numbers of two losses.
+fn values(flow: Tensor<1>, probe: Option<Tensor<1>>) -> Losses {
+    let probe = probe.map(|probe| probe.into_data().iter::<f64>().collect()).unwrap_or_default();
+    Losses { flow: f64::from(flow.into_scalar::<f32>()), probe }
+}
+
+/// Mean of losses over their actions.
+fn mean<'a>(parts: impl Iterator<Item = (&'a Losses, usize)> + Clone) -> Losses {
+    let actions: usize = parts.clone().map(|(_, count)| count).sum();
+    let shares = parts.map(|(loss, count)| (loss, count as f64 / actions.max(1) as f64));
+    let numbers = shares.clone().map(|(loss, _)| loss.probe.len()).next().unwrap_or(0);
+    let probe = |k: usize| shares.clone().map(|(loss, share)| loss.probe[k] * share).sum();
+    Losses {
+        flow: shares.clone().map(|(loss, share)| loss.flow * share).sum(),
+        probe: (0..numbers).map(probe).collect(),
+    }
 }
 
 /// Where the data has the policy's cameras.

@@ -10,7 +10,7 @@ use keiko_data::{ActionChunk, Image};
 use keiko_policy::noise::{Purpose, Stream};
 use keiko_policy::vla::normalize::Statistics;
 use keiko_policy::vla::{Checkpoint, Images, Preset};
-use keiko_train::finetune::data::{DemoFrame, Demonstrations, Robot};
+use keiko_train::finetune::data::{DemoFrame, Demonstrations, Robot, Surroundings};
 use keiko_train::finetune::{FineTuneSpec, FineTuner};
 use keiko_train::{Device, TrainError};
 use serde_json::{Map, json};
@@ -215,6 +215,10 @@ impl Demonstrations for Noise {
         Statistics::default()
     }
 
+    fn surroundings(&self) -> Option<Surroundings> {
+        None
+    }
+
     fn frame(&self, index: usize, cameras: &[usize]) -> Result<DemoFrame, TrainError> {
         let stream = Stream::new(2, Purpose::Images);
         let image = |&camera: &usize| {
@@ -224,7 +228,8 @@ impl Demonstrations for Noise {
             Image { height: self.side, width: self.side, pixels }
         };
         let state = (0..DIMS[0] as u64).map(|i| stream.normal(index as u64, u64::MAX, i) as f32).collect();
-        Ok(DemoFrame { task: INSTRUCTION.into(), state, images: cameras.iter().map(image).collect() })
+        let images = cameras.iter().map(image).collect();
+        Ok(DemoFrame { task: INSTRUCTION.into(), state, surroundings: Vec::new(), images })
     }
 
     fn chunk(&self, index: usize, len: usize) -> ActionChunk {
