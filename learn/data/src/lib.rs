@@ -35,7 +35,7 @@ pub use dataset::{Dataset, Episode, FileHash, Frame};
 pub use image::Image;
 pub use info::{Dtype, Feature, Info};
 pub use keiko_model::error::{Error, ErrorKind, Result};
-pub use recorder::{Demonstration, Moment, Recorder, Spec};
+pub use recorder::{Demonstration, Finished, Moment, Recorder, Spec};
 pub use stats::{FeatureStats, Stats};
 
 /// The robot's measurements, in the order of the feature's names.

@@ -186,6 +186,17 @@ impl Demonstration {
     }
 }
 
+/// A demonstration that has ended.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// Its frames.
+    pub demonstration: Demonstration,
+    /// What was to be done, in words.
+    pub task: String,
+    /// Whether it was.
+    pub success: bool,
+}
+
 /// Writes a dataset. What [`Recorder::save`] was given is on disk when it returns: a process killed at any later moment
 /// loses nothing of it, and leaves a folder that opens.
 ///
@@ -307,6 +318,34 @@ impl Recorder {
     /// # Errors
     /// If the demonstration is empty, of another [`Spec`], or the disk refuses; what was saved before stays.
     pub fn save(&mut self, demonstration: Demonstration, task: &str, success: bool) -> Result<Episode> {
+        let mut saved = self.save_all(vec![Finished { demonstration, task: task.into(), success }])?;
+        Ok(saved.remove(0))
+    }
+
+    /// Saves episodes that ended together: the tables that count them wait for the disk once for all, not once for each.
+    ///
+    /// # Errors
+    /// As [`Recorder::save`]; nothing is written if one of them is not one of this recording.
+    pub fn save_all(&mut self, finished: Vec<Finished>) -> Result<Vec<Episode>> {
+        for episode in &finished {
+            self.check_episode(episode)?;
+        }
+        let mut saved = Vec::new();
+        if finished.is_empty() {
+            return Ok(saved);
+        }
+        let mut finished = finished.into_iter().peekable();
+        while finished.peek().is_some() {
+            let room = MAX_ROWS - self.rows.len();
+            let rows = self.write_frames(finished.by_ref().take(room))?;
+            self.add_rows(rows, &mut saved)?;
+        }
+        self.write_totals()?;
+        Ok(saved)
+    }
+
+    /// Refuses what is none of this recording.
+    fn check_episode(&self, Finished { demonstration, success, .. }: &Finished) -> Result<()> {
         let wrong = |message: &str| Err(refuse(ErrorKind::Value, &self.folder, message));
         if demonstration.is_empty() {
             return wrong("an episode without frames");
@@ -320,53 +359,65 @@ impl Recorder {
         if !success && !self.spec.label_success {
             return wrong("a failure in a recording that does not label success");
         }
-        let task_index = match self.info.tasks.iter().position(|known| known == task) {
-            Some(index) => index,
-            None => {
-                let mut tasks = self.info.tasks.clone();
-                tasks.push(task.to_owned());
-                tasks::write(&self.folder, &tasks)?;
-                self.info.tasks = tasks;
-                self.info.tasks.len() - 1
-            }
-        };
-        let (index, from, length) = (self.info.total_episodes, self.info.total_frames, demonstration.len());
-        let (columns, stats) = self.columns(demonstration, task_index, success);
-        let (chunk, file) = self.next_data;
-        let path = self.info.data_file(&self.folder, chunk, file)?;
-        replace(&path, &to_bytes(&columns, length, &[("huggingface", huggingface(&self.info.features))]))?;
-        let row = EpisodeRow {
-            index,
-            tasks: vec![task.to_owned()],
-            length,
-            data: self.next_data,
-            from,
-            stats,
-            meta: self.next_meta,
-        };
-        // From here on the episode is part of the dataset.
-        let mut rows = std::mem::take(&mut self.rows);
-        rows.push(row.clone());
-        if let Err(error) = episodes::write(&self.folder, &rows, &self.info.features) {
-            rows.pop();
-            self.rows = rows;
-            return Err(error);
+        Ok(())
+    }
+
+    /// Writes the files of episodes, each its own, and gives the rows that make them part of the dataset, and which of
+    /// them were successes.
+    fn write_frames(&mut self, finished: impl Iterator<Item = Finished>) -> Result<Vec<(EpisodeRow, bool)>> {
+        let mut rows: Vec<(EpisodeRow, bool)> = Vec::new();
+        let mut data = self.next_data;
+        for Finished { demonstration, task, success } in finished {
+            let number = self.task(&task)?;
+            let index = self.info.total_episodes + rows.len();
+            let from = rows.last().map_or(self.info.total_frames, |(row, _)| row.from + row.length);
+            let length = demonstration.len();
+            let (columns, stats) = self.columns(demonstration, [index, from, number], success);
+            let path = self.info.data_file(&self.folder, data.0, data.1)?;
+            let features = huggingface(&self.info.features);
+            replace(&path, &to_bytes(&columns, length, &[("huggingface", features)]))?;
+            let (tasks, meta) = (vec![task], self.next_meta);
+            rows.push((EpisodeRow { index, tasks, length, data, from, stats, meta }, success));
+            data = self.after(data);
         }
+        Ok(rows)
+    }
+
+    /// Number of a task's text, which is written where it is new.
+    fn task(&mut self, task: &str) -> Result<usize> {
+        if let Some(number) = self.info.tasks.iter().position(|known| known == task) {
+            return Ok(number);
+        }
+        let mut tasks = self.info.tasks.clone();
+        tasks.push(task.to_owned());
+        tasks::write(&self.folder, &tasks)?;
+        self.info.tasks = tasks;
+        Ok(self.info.tasks.len() - 1)
+    }
+
+    /// Makes episodes part of the dataset: from here on they are counted.
+    fn add_rows(&mut self, new: Vec<(EpisodeRow, bool)>, saved: &mut Vec<Episode>) -> Result<()> {
+        let mut rows = self.rows.clone();
+        rows.extend(new.iter().map(|(row, _)| row.clone()));
+        episodes::write(&self.folder, &rows, &self.info.features)?;
         self.rows = rows;
         if self.rows.len() >= MAX_ROWS {
             self.rows.clear();
             self.next_meta = self.after(self.next_meta);
         }
-        self.next_data = self.after(self.next_data);
-        self.stats = Some(match &self.stats {
-            None => row.stats,
-            Some(all) => all.merged(&row.stats),
-        });
-        self.info.total_episodes += 1;
-        self.info.total_frames += length;
-        self.write_totals()?;
-        let success = self.spec.label_success.then_some(success);
-        Ok(Episode { index, start: from, length, tasks: vec![task.into()], success })
+        for (row, success) in new {
+            self.next_data = self.after(self.next_data);
+            self.stats = Some(match &self.stats {
+                None => row.stats.clone(),
+                Some(all) => all.merged(&row.stats),
+            });
+            self.info.total_episodes += 1;
+            self.info.total_frames += row.length;
+            let success = self.spec.label_success.then_some(success);
+            let tasks = row.tasks.iter().map(|task| task.as_str().into()).collect();
+            saved.push(Episode { index: row.index, start: row.from, length: row.length, tasks, success });
+        }
+        Ok(())
     }
 
     /// The place of the file after one.
@@ -387,10 +438,14 @@ impl Recorder {
         self.info.write(&self.folder)
     }
 
-    /// Columns of an episode's frames, and their statistics.
-    fn columns(&self, demonstration: Demonstration, task: usize, success: bool) -> (Vec<Column>, Stats) {
+    /// Columns of an episode's frames, and their statistics, by the numbers of episode, first frame and task.
+    fn columns(
+        &self,
+        demonstration: Demonstration,
+        [episode, start, task]: [usize; 3],
+        success: bool,
+    ) -> (Vec<Column>, Stats) {
         let frames = demonstration.frames;
-        let (episode, start) = (self.info.total_episodes, self.info.total_frames);
         let mut columns = Vec::new();
         let mut stats = Vec::new();
         for feature in &self.info.features {

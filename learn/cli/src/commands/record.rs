@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use keiko_camera::Camera;
-use keiko_data::{Demonstration, Image, Moment, Recorder, Spec};
+use keiko_data::{Demonstration, Finished, Image, Moment, Recorder, Spec};
 use keiko_env::expert::Expert as Script;
 use keiko_env::{EnvOptions, Field, TaskEnv, VecEnv};
 use keiko_model::task::{TaskSpec, resolve_scene};
@@ -249,23 +249,25 @@ impl Recording {
                 self.broken += 1;
             }
         }
+        let mut ended = Vec::new();
         for end in &result.episodes {
             let Some(slot) = self.demonstrations.get_mut(end.env) else { continue };
-            let Some(finished) = slot.take() else { continue };
+            let Some(demonstration) = slot.take() else { continue };
             // A task that does not say what success is has only successes.
             let success = end.success.unwrap_or(true);
             self.tried += 1;
             self.succeeded += usize::from(success);
             if success || self.failures {
                 let number = asked.as_ref().map_or(0, |asked| asked[end.env]);
-                let text = self.texts.get(number).unwrap_or(&self.texts[0]);
-                recorder.save(finished, text, success).map_err(refused)?;
+                let task = self.texts.get(number).unwrap_or(&self.texts[0]).clone();
+                ended.push(Finished { demonstration, task, success });
                 self.left[end.env] -= 1;
             }
             if self.left[end.env] > 0 {
                 *slot = Some(Demonstration::new(&spec));
             }
         }
+        recorder.save_all(ended).map_err(refused)?;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keiko_data::{
-    ACTION, Dataset, Demonstration, ErrorKind, Image, Moment, Recorder, STATE, SURROUNDINGS, check,
+    ACTION, Dataset, Demonstration, ErrorKind, Finished, Image, Moment, Recorder, STATE, SURROUNDINGS, check,
 };
 
 use crate::support::{
@@ -141,6 +141,34 @@ fn hashes_name_every_file() {
     let later = Dataset::open(dir.path()).unwrap().file_hashes().unwrap();
     assert_eq!(later[0], hashes[0], "finished episodes are never touched");
     assert_ne!(later.last(), hashes.last().filter(|last| last.path == "meta/info.json"));
+}
+
+#[test]
+fn episodes_saved_together_make_the_same_dataset() {
+    // More than a file of rows holds.
+    let (one_by_one, together) = (TempDir::new("one-by-one"), TempDir::new("together"));
+    record(one_by_one.path(), 103);
+    let mut recorder = Recorder::create(together.path(), &spec()).unwrap();
+    let spec = Arc::clone(recorder.spec());
+    for episodes in [0..2, 2..2, 2..103] {
+        let finished = episodes.clone().map(|episode| Finished {
+            demonstration: demonstration(&spec, episode),
+            task: task(episode),
+            success: success(episode),
+        });
+        let saved = recorder.save_all(finished.collect()).unwrap();
+        assert_eq!(
+            saved.iter().map(|episode| episode.index).collect::<Vec<_>>(),
+            episodes.collect::<Vec<_>>()
+        );
+    }
+    let hashes = |dir: &TempDir| Dataset::open(dir.path()).unwrap().file_hashes().unwrap();
+    assert_eq!(hashes(&one_by_one), hashes(&together));
+    // One that does not belong here keeps the others out too.
+    let empty = Finished { demonstration: Demonstration::new(&spec), task: "nothing".into(), success: true };
+    let sound = Finished { demonstration: demonstration(&spec, 0), task: task(0), success: true };
+    assert!(recorder.save_all(vec![sound, empty]).is_err());
+    assert_eq!(recorder.num_episodes(), 103);
 }
 
 #[test]
