@@ -6,18 +6,23 @@ use clap::Args;
 
 use crate::args::{DeviceArg, at_least_one};
 use crate::commands::render::parse_size;
-use crate::engine::PhysicsArg;
+use crate::engine::Changes;
 
 /// `keiko view`.
 #[derive(Args, Clone, Debug)]
 pub struct View {
     /// Scene name (see `keiko envs`), folder, or `scene.toml`; robot file (.xml, .urdf); run folder or `last`, whose policy acts
     /// then; replay of an environment that broke (.safetensors).
-    #[arg(value_name = "SCENE|ROBOT|RUN|REPLAY")]
-    pub what: String,
+    #[arg(value_name = "SCENE|ROBOT|RUN|REPLAY", required_unless_present = "attach")]
+    pub what: Option<String>,
 
-    /// A trained policy acts in the scene: run folder, name of a task (its newest run), or `last`.
-    #[arg(long, value_name = "RUN")]
+    /// Instead: look at a run that `keiko train --live SOCKET` shows, one of its environments at a time.
+    #[arg(long, value_name = "SOCKET", conflicts_with_all = ["what", "policy", "envs", "overrides", "root", "physics"])]
+    pub attach: Option<PathBuf>,
+
+    /// A trained policy acts in the scene: run folder, name of a task (its newest run), or `last`; or the folder of a policy
+    /// that sees and reads, or of the fine-tuning run that made it.
+    #[arg(long, value_name = "RUN|DIR")]
     pub policy: Option<String>,
 
     /// Folder for run folders, where `last` and `--policy` are looked up.
@@ -32,17 +37,13 @@ pub struct View {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 
-    /// Change a value of the scene. Repeatable.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub overrides: Vec<String>,
+    /// What is changed of the scene; of a robot file its executor alone.
+    #[command(flatten)]
+    pub changes: Changes,
 
     /// Folder that a robot file's includes and meshes may not leave; the file's own folder by default.
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
-
-    /// Executor; the scene's own choice by default.
-    #[arg(long, value_enum)]
-    pub physics: Option<PhysicsArg>,
 
     /// Where cameras and the picture are traced.
     #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]

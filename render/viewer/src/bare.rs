@@ -7,7 +7,7 @@ use keiko_model::robot::RobotModel;
 use keiko_world::engine::{self, EngineChoice};
 use keiko_world::replay::ReplayFile;
 use keiko_world::schedule::{Physics, ResetMask};
-use keiko_world::{BatchState, FaultCause, Field, PhysicsOptions, Simulation, SnapshotError};
+use keiko_world::{BatchState, FaultCause, Field, PhysicsOptions, Simulation, SnapshotError, Touch};
 
 /// Where an environment starts.
 #[derive(Clone, Debug)]
@@ -169,6 +169,11 @@ impl Bare {
         mask[env] = true;
         all.set_column(env, wrench.iter().copied());
         self.simulation.world.resource_mut::<Physics>().0.set_wrench(&mask, &all);
+    }
+
+    /// The points at which an environment presses on something.
+    pub fn touches(&self, env: usize) -> Vec<Touch> {
+        self.simulation.world.resource::<Physics>().0.touches(env)
     }
 
     /// What [`Bare::restore`] goes back to.

@@ -1,11 +1,11 @@
 //! What is looked at: a batch that can be stepped, and what is known about it. A scene runs its task; a robot file and a replay
-//! have the physics alone.
+//! have the physics alone; a run in another process has been stepped already.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use keiko_camera::{Backend, Observer, TracerOptions};
-use keiko_env::{EnvOptions, EpisodeEnd, Picture, TaskEnv, VecEnv, physics_options};
+use keiko_env::{EnvOptions, EnvSpec, EpisodeEnd, Picture, TaskEnv, VecEnv, physics_options};
 use keiko_model::TaskSpec;
 use keiko_model::compose::Scene;
 use keiko_model::error::{Error, ErrorKind, Location};
@@ -13,10 +13,12 @@ use keiko_model::import::{self, ImportOptions};
 use keiko_model::robot::{Actuator, RobotModel, Transmission};
 use keiko_world::engine::EngineChoice;
 use keiko_world::replay::{ReplayFile, read_replay};
-use keiko_world::{BatchState, ContactLaw, Field, PhysicsOptions, SnapshotError};
+use keiko_world::{BatchState, ContactLaw, Field, PhysicsOptions, SnapshotError, Touch};
 
 use crate::ViewError;
 use crate::bare::{Bare, BareSnapshot, Start};
+use crate::live::Frame;
+use crate::remote::Remote;
 
 /// Where a subject comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,12 +42,17 @@ pub enum Source {
         /// It.
         file: PathBuf,
     },
+    /// A run that another process shows.
+    Live {
+        /// Its socket.
+        socket: PathBuf,
+    },
 }
 
 /// How it is loaded.
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
-    /// Environments in the batch, at least 1; a replay has one.
+    /// Environments in the batch, at least 1; a replay has one, a run its own.
     pub num_envs: usize,
     /// Seed of the episodes.
     pub seed: u64,
@@ -83,6 +90,7 @@ pub struct Snapshot(Kept);
 enum Kept {
     Task(Vec<u8>),
     Bare(Box<BareSnapshot>),
+    Live(Option<Box<Frame>>),
 }
 
 impl Snapshot {
@@ -91,6 +99,7 @@ impl Snapshot {
         match &self.0 {
             Kept::Task(bytes) => bytes.len(),
             Kept::Bare(snapshot) => snapshot.bytes(),
+            Kept::Live(frame) => frame.as_ref().map_or(0, |frame| frame.bytes()),
         }
     }
 }
@@ -121,6 +130,7 @@ pub struct Subject {
 enum Plant {
     Task(Box<TaskEnv>),
     Bare(Box<Bare>),
+    Live(Box<Remote>),
 }
 
 impl std::fmt::Debug for Subject {
@@ -142,6 +152,7 @@ impl Subject {
             Source::Scene { file, overrides } => Self::scene(&TaskSpec::load(file, overrides)?, options),
             Source::Robot { file, root } => Self::robot(file, root.clone(), options),
             Source::Replay { file } => Self::replay(file, options),
+            Source::Live { socket } => Ok(Self::live(Remote::attach(socket)?)),
         }
     }
 
@@ -220,11 +231,90 @@ impl Subject {
         }
     }
 
-    /// The environment of a scene; `None` for robots and replays.
+    fn live(remote: Remote) -> Self {
+        Self {
+            name: remote.name.clone(),
+            model: remote.model.clone(),
+            notes: Vec::new(),
+            engine: remote.hello.engine.clone(),
+            files: Vec::new(),
+            inputs: Vec::new(),
+            neutral: Vec::new(),
+            control_dt: remote.spec().control_dt,
+            num_robot_bodies: remote.num_robot_bodies,
+            plant: Plant::Live(Box::new(remote)),
+        }
+    }
+
+    /// The environment of a scene; `None` for robots, replays and runs of other processes.
     pub fn task(&self) -> Option<&TaskEnv> {
         match &self.plant {
             Plant::Task(env) => Some(env),
-            Plant::Bare(_) => None,
+            Plant::Bare(_) | Plant::Live(_) => None,
+        }
+    }
+
+    /// The run of another process.
+    pub fn remote(&self) -> Option<&Remote> {
+        match &self.plant {
+            Plant::Live(remote) => Some(remote),
+            Plant::Task(_) | Plant::Bare(_) => None,
+        }
+    }
+
+    /// The same, to see more of it.
+    pub(crate) fn remote_mut(&mut self) -> Option<&mut Remote> {
+        match &mut self.plant {
+            Plant::Live(remote) => Some(remote),
+            Plant::Task(_) | Plant::Bare(_) => None,
+        }
+    }
+
+    /// Shapes and names of the task, where there is one.
+    pub fn spec(&self) -> Option<&EnvSpec> {
+        self.task().map(VecEnv::spec).or_else(|| self.remote().map(Remote::spec))
+    }
+
+    /// The robot's base, or the first body.
+    pub fn base(&self) -> usize {
+        let of_run = || self.remote().map(|remote| remote.base);
+        let of_task = self.task().map(|env| env.scene().base);
+        of_task.or_else(of_run).unwrap_or(usize::from(self.model.bodies.len() > 1))
+    }
+
+    /// Reward of the last step of an environment.
+    pub fn reward(&self, env: usize) -> f32 {
+        let of_run = || self.frame(env).map(|frame| frame.reward);
+        self.task().map(|task| task.output().reward[env]).or_else(of_run).unwrap_or_default()
+    }
+
+    /// Numbers of an observation group in an environment, without images.
+    pub fn observed(&self, group: usize, env: usize) -> Vec<f32> {
+        let of_run = || self.frame(env).map(|frame| frame.observations[group].clone());
+        let of_task = self.task().map(|task| {
+            let numbers = task.spec().observations[group].num_numbers();
+            (0..numbers).map(|row| task.output().observations[group].get(row, env)).collect()
+        });
+        of_task.or_else(of_run).unwrap_or_default()
+    }
+
+    /// Commands of an environment, three numbers each.
+    pub fn commands(&self, env: usize) -> Vec<f32> {
+        let of_run = || self.frame(env).map(|frame| frame.commands.clone());
+        self.task().map(|task| task.commands_of(env)).or_else(of_run).unwrap_or_default()
+    }
+
+    /// What has come of an environment of another process's run.
+    fn frame(&self, env: usize) -> Option<&Frame> {
+        self.remote()?.frame().filter(|frame| frame.env == env)
+    }
+
+    /// The points at which an environment presses on something; none where nobody knows them.
+    pub fn touches(&self, env: usize) -> Vec<Touch> {
+        match &self.plant {
+            Plant::Task(task) => task.touches(env),
+            Plant::Bare(bare) => bare.touches(env),
+            Plant::Live(_) => Vec::new(),
         }
     }
 
@@ -232,7 +322,7 @@ impl Subject {
     pub fn recorded(&self) -> Option<(&ReplayFile, usize)> {
         match &self.plant {
             Plant::Bare(bare) => bare.recorded(),
-            Plant::Task(_) => None,
+            Plant::Task(_) | Plant::Live(_) => None,
         }
     }
 
@@ -246,6 +336,7 @@ impl Subject {
         match &self.plant {
             Plant::Task(env) => env.state(),
             Plant::Bare(bare) => bare.state(),
+            Plant::Live(remote) => remote.state(),
         }
     }
 
@@ -254,10 +345,11 @@ impl Subject {
         tracer_options(self.num_robot_bodies)
     }
 
-    /// One control step under `inputs` `[num_inputs, num_envs]`.
+    /// One control step under `inputs` `[num_inputs, num_envs]`; a run of another process makes its own.
     pub fn step(&mut self, inputs: &Field) -> News {
         match &mut self.plant {
             Plant::Bare(bare) => News { episodes: Vec::new(), faults: bare.step(inputs) },
+            Plant::Live(_) => News::default(),
             Plant::Task(env) => {
                 env.step(inputs);
                 let broken = env.output().invalid.iter().enumerate().filter(|(_, broken)| **broken);
@@ -274,6 +366,7 @@ impl Subject {
         match &mut self.plant {
             Plant::Task(task) => task.reset(Some(&mask)),
             Plant::Bare(bare) => bare.reset(&mask),
+            Plant::Live(_) => {}
         }
     }
 
@@ -282,6 +375,7 @@ impl Subject {
         match &mut self.plant {
             Plant::Task(task) => task.place(env, qpos, qvel),
             Plant::Bare(bare) => bare.place(env, qpos, qvel),
+            Plant::Live(_) => {}
         }
     }
 
@@ -291,6 +385,7 @@ impl Subject {
         match &mut self.plant {
             Plant::Task(task) => task.set_wrench(env, wrench),
             Plant::Bare(bare) => bare.set_wrench(env, wrench),
+            Plant::Live(_) => {}
         }
     }
 
@@ -302,6 +397,7 @@ impl Subject {
         Ok(Snapshot(match &self.plant {
             Plant::Task(env) => Kept::Task(env.save()?),
             Plant::Bare(bare) => Kept::Bare(Box::new(bare.snapshot())),
+            Plant::Live(remote) => Kept::Live(remote.frame().cloned().map(Box::new)),
         }))
     }
 
@@ -313,6 +409,12 @@ impl Subject {
         match (&mut self.plant, &snapshot.0) {
             (Plant::Task(env), Kept::Task(bytes)) => env.load(bytes),
             (Plant::Bare(bare), Kept::Bare(snapshot)) => bare.restore(snapshot),
+            (Plant::Live(remote), Kept::Live(frame)) => {
+                if let Some(frame) = frame {
+                    remote.show((**frame).clone());
+                }
+                Ok(())
+            }
             _ => Err(SnapshotError("it is of another kind of subject".to_owned())),
         }
     }

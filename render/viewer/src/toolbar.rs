@@ -1,6 +1,6 @@
 //! The bar at the top, and the time line at the bottom.
 
-use eframe::egui::{ComboBox, Slider, Ui};
+use eframe::egui::{ComboBox, DragValue, Slider, Ui};
 
 use crate::actions::Action;
 use crate::driver::Driver;
@@ -37,7 +37,15 @@ pub fn top(ui: &mut Ui, session: &mut Session, view: &mut View, filming: bool) -
         let count = session.subject().num_envs();
         if count > 1 {
             button(ui, "<", "Previous environment: [", Action::PreviousEnv);
-            ui.label(format!("environment {} of {count}", session.env()));
+            let mut env = session.env();
+            ui.label("environment");
+            let number = DragValue::new(&mut env).range(0..=count - 1).update_while_editing(false);
+            ui.add(number).on_hover_text("Drag, or click and type").accessible_name("environment");
+            ui.label(format!("of {count}"));
+            session.show(env);
+            if session.subject().remote().is_none() {
+                ui.toggle_value(&mut view.grid, "grid").on_hover_text("Many environments side by side: B");
+            }
             button(ui, ">", "Next environment: ]", Action::NextEnv);
             ui.separator();
         }
@@ -98,9 +106,11 @@ fn show_menu(ui: &mut Ui, view: &mut View, clicked: &mut Vec<Action>) {
     ui.checkbox(&mut marks.joints, "joint axes (J)");
     ui.checkbox(&mut marks.center, "centre of mass (M)");
     ui.checkbox(&mut marks.inertia, "inertia boxes (I)");
-    ui.checkbox(&mut marks.contacts, "contact forces (C)");
+    ui.checkbox(&mut marks.contacts, "contacts (C)");
     ui.checkbox(&mut marks.cameras, "cameras (K)");
     ui.checkbox(&mut marks.names, "names of bodies (N)");
+    ui.checkbox(&mut marks.rays, "rays of sensors (R)");
+    ui.checkbox(&mut marks.wireframe, "wireframe (X)");
     ui.separator();
     let mut collision = view.shapes == Shapes::Collision;
     if ui.checkbox(&mut collision, "collision shapes (V)").clicked() {
@@ -138,6 +148,7 @@ pub fn bottom(ui: &mut Ui, session: &mut Session) {
             let percent = 100.0 * session.kept_up();
             ui.label(format!("{percent:.0} % of the speed"));
         }
-        ui.weak(format!("{:.0} Hz, {}", 1.0 / dt, session.subject().engine));
+        let where_from = if session.subject().remote().is_some() { ", another process" } else { "" };
+        ui.weak(format!("{:.0} Hz, {}{where_from}", 1.0 / dt, session.subject().engine));
     });
 }

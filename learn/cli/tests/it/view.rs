@@ -26,6 +26,7 @@ fn without_a_display_it_says_so_and_names_the_way_on() {
         for piece in ["no window:", &format!("`keiko render {what} --out picture.png`")] {
             assert!(stderr.contains(piece), "no `{piece}` in: {stderr}");
         }
+        assert!(!stderr.contains(".rs") && !stderr.contains("registry"), "a place in the source: {stderr}");
     }
 }
 

@@ -13,6 +13,8 @@ use std::collections::HashMap;
 use eframe::egui::{ColorImage, Context, TextureHandle, TextureOptions};
 
 use crate::history::Curve;
+use crate::panels::cameras::Preview;
+use crate::seen::Shown;
 use crate::thing::Thing;
 
 /// What was typed and chosen in panels.
@@ -28,6 +30,10 @@ pub struct PanelState {
     pub learned: Vec<Curve>,
     /// Which of them is shown.
     pub metric: usize,
+    /// The preview that is wanted.
+    pub preview: Option<Preview>,
+    /// The preview that was made last, of what, and what came of it.
+    previewed: Option<((Preview, u64, usize), Result<Option<Shown>, String>)>,
     textures: HashMap<String, TextureHandle>,
 }
 
