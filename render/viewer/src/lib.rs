@@ -30,6 +30,7 @@ mod ring;
 mod seen;
 mod session;
 mod state_text;
+mod still;
 mod subject;
 mod tally;
 mod thing;

@@ -49,7 +49,7 @@ impl Tiling {
     /// The environment at a place, in parts of the picture's width and height.
     pub fn at(self, x: f64, y: f64) -> Option<usize> {
         let inside =
-            |part: f64, count: usize| (0.0..1.0).contains(&part).then(|| (part * count as f64) as usize);
+            |part: f64, count: usize| (0.0..1.0).contains(&part).then_some((part * count as f64) as usize);
         let index = inside(y, self.rows())? * self.columns + inside(x, self.columns)?;
         (index < self.count).then_some(self.first + index)
     }

@@ -69,3 +69,71 @@ fn frame_pose(model: &RobotModel, poses: &[Pose], frame: FrameRef) -> Pose {
         FrameRef::Site(site) => poses[model.sites[site].body].compose(model.sites[site].pose),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that lacks what it needs should fail where it stands")]
+mod tests {
+    use keiko_camera::Backend;
+    use keiko_model::camera::looking_along;
+
+    use super::*;
+    use crate::session::Session;
+    use crate::subject::{LoadOptions, Source};
+    use crate::thing::body_poses;
+
+    #[test]
+    fn rays_end_where_sensors_say_that_something_is() {
+        let text = r#"<mujoco><worldbody><geom type="plane" size="5 5 .1"/><body pos="0.3 0 1">
+            <geom type="sphere" size=".1"/>
+            <site name="down" zaxis="0 0 -1"/><site name="slant" zaxis="1 0 -1"/><site name="up"/></body></worldbody>
+          <sensor><rangefinder site="down"/><rangefinder site="slant"/><rangefinder site="up"/></sensor></mujoco>"#;
+        let file = std::env::temp_dir().join(format!("keiko-rays-{}.xml", std::process::id()));
+        std::fs::write(&file, text).unwrap();
+        let options = LoadOptions { num_envs: 2, seed: 1, physics: None, backend: Backend::Cpu };
+        let session = Session::new(Source::Robot { file: file.clone(), root: None }, options, None);
+        std::fs::remove_file(&file).unwrap();
+        let session = session.unwrap();
+        let poses = body_poses(session.model(), session.state(), 1);
+        let marks = rays(session.model(), session.state(), 1, &poses, 0.5);
+        let start = DVec3::new(0.3, 0.0, 1.0);
+        let ends = [DVec3::new(0.3, 0.0, 0.0), DVec3::new(1.3, 0.0, 0.0)];
+        let near = |a: DVec3, b: DVec3| a.distance(b) < 1e-5;
+        match &marks[..] {
+            [
+                Mark::Edge(first, HIT),
+                Mark::Dot(a, HIT),
+                Mark::Edge(second, HIT),
+                Mark::Dot(b, HIT),
+                Mark::Edge(third, NOTHING),
+            ] => {
+                assert!(near(first[0], start) && near(first[1], ends[0]) && near(*a, ends[0]));
+                assert!(near(second[1], ends[1]) && near(*b, ends[1]));
+                assert!(
+                    near(third[1], start + DVec3::Z * 0.5),
+                    "nothing is there: as long as the scene is large"
+                );
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_scan_turns_with_its_body_about_the_vertical_alone() {
+        let scan = HeightScan {
+            body: 1,
+            counts: [2, 1],
+            spacing: [0.2, 0.1],
+            offset: [0.5, 0.0],
+            above: 0.3,
+            reach: 1.0,
+        };
+        let tilted = looking_along(DVec3::new(0.0, 1.0, -0.4).normalize(), DVec3::Z);
+        // The camera's z axis looks along; the body's x axis does here.
+        let rotation = tilted * DQuat::from_mat3(&glam::DMat3::from_cols(DVec3::Z, -DVec3::X, -DVec3::Y));
+        let pose = Pose::new(DVec3::new(1.0, 2.0, 3.0), rotation);
+        let points: Vec<DVec3> = scan_points(&scan, pose).collect();
+        for (point, along) in points.iter().zip([0.4, 0.6]) {
+            assert!(point.distance(DVec3::new(1.0, 2.0 + along, 3.0)) < 1e-9, "{point}");
+        }
+    }
+}

@@ -43,27 +43,15 @@ pub fn top(ui: &mut Ui, session: &mut Session, view: &mut View, filming: bool) -
             ui.add(number).on_hover_text("Drag, or click and type").accessible_name("environment");
             ui.label(format!("of {count}"));
             session.show(env);
+            button(ui, ">", "Next environment: ]", Action::NextEnv);
             if session.subject().remote().is_none() {
                 ui.toggle_value(&mut view.grid, "grid").on_hover_text("Many environments side by side: B");
             }
-            button(ui, ">", "Next environment: ]", Action::NextEnv);
             ui.separator();
         }
-        let mut driver = session.driver();
-        ComboBox::from_id_salt("driver")
-            .width(84.0)
-            .selected_text(driver.name())
-            .show_ui(ui, |ui| {
-                for choice in Driver::ALL.into_iter().filter(|choice| session.can_drive(*choice)) {
-                    ui.selectable_value(&mut driver, choice, choice.name());
-                }
-            })
-            .response
-            .accessible_name("driver");
-        if driver != session.driver() {
-            session.drive(driver);
+        if session.subject().remote().is_none() {
+            driver_choice(ui, session);
         }
-        ui.separator();
         camera_choice(ui, session, view);
         ui.menu_button("Show", |ui| show_menu(ui, view, &mut clicked));
         let film = if filming { "End the video" } else { "Film" };
@@ -79,6 +67,24 @@ pub fn top(ui: &mut Ui, session: &mut Session, view: &mut View, filming: bool) -
         }
     });
     clicked
+}
+
+fn driver_choice(ui: &mut Ui, session: &mut Session) {
+    let mut driver = session.driver();
+    ComboBox::from_id_salt("driver")
+        .width(84.0)
+        .selected_text(driver.name())
+        .show_ui(ui, |ui| {
+            for choice in Driver::ALL.into_iter().filter(|choice| session.can_drive(*choice)) {
+                ui.selectable_value(&mut driver, choice, choice.name());
+            }
+        })
+        .response
+        .accessible_name("driver");
+    if driver != session.driver() {
+        session.drive(driver);
+    }
+    ui.separator();
 }
 
 fn camera_choice(ui: &mut Ui, session: &Session, view: &mut View) {

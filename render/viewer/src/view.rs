@@ -96,7 +96,7 @@ impl View {
             texture: None,
             made: None,
             shown: [640, 480],
-            followed: None,
+            followed: Some(place(session)),
             size: 0.5 * orbit.height_at_target(),
         })
     }
@@ -113,7 +113,6 @@ impl View {
         self.mosaic = None;
         self.outlines = None;
         self.made = None;
-        self.followed = None;
         Ok(())
     }
 
@@ -208,11 +207,11 @@ impl View {
 
     /// Moves with the robot, if it is to be kept in sight.
     pub fn keep_up(&mut self, session: &Session) {
-        let base = session.subject().base();
-        let position = body_pose(session.state(), session.env(), base).position;
+        let position = place(session);
         if let Some(before) = self.followed.replace(position)
             && self.follow
             && position.is_finite()
+            && before.is_finite()
         {
             let moved = position - before;
             self.orbit.target += DVec3::new(moved.x, moved.y, 0.0);
@@ -326,6 +325,11 @@ pub struct Picked {
     pub body: usize,
     /// Where the surface is, in the world \[m\].
     pub point: DVec3,
+}
+
+/// Where the robot is \[m\].
+fn place(session: &Session) -> DVec3 {
+    body_pose(session.state(), session.env(), session.subject().base()).position
 }
 
 fn over(session: &Session) -> Orbit {

@@ -181,6 +181,7 @@ fn grid(ui: &mut Ui, response: &Response, lens: &Lens, session: &mut Session, vi
         }
         view.grid = !response.double_clicked();
     }
+    view.keep_up(session);
     let moving = session.is_playing() || response.dragged() || ui.input(|input| input.is_scrolling());
     let picture = view.mosaic(ui.ctx(), session, lens.size, moving);
     ask_for_more(ui, &picture, moving);

@@ -66,3 +66,26 @@ fn a_policy_of_another_scene_is_refused_before_a_window_opens() {
         "{stderr}"
     );
 }
+
+#[test]
+fn a_policy_that_reads_needs_a_scene_and_opens_in_it() {
+    let dir = TempDir::new("view-reader");
+    let (data, out) = (dir.file("demos"), dir.file("out"));
+    let cpu = ["--device", "cpu"];
+    let record = ["record", "reach-to", "--episodes", "1", "--out", &data];
+    crate::support::keiko(&[&record[..], &cpu].concat()).expect(0);
+    let learn = ["finetune", &data, "--out", &out, "--batch", "1", "--steps", "1"];
+    crate::support::keiko(&[&learn[..], &cpu].concat()).expect(0);
+    for folder in [out.clone(), format!("{out}/policy")] {
+        let stderr = view(&[&folder], 2);
+        assert!(stderr.contains(&format!("keiko view SCENE --policy {folder}")), "{stderr}");
+        // In its scene it is loaded, and a display is what lacks; in another one it lacks a camera.
+        let stderr = view(&["reach-to", "--policy", &folder, "--device", "cpu"], 4);
+        assert!(stderr.contains("no window:"), "{stderr}");
+        let stderr = view(&["cartpole", "--policy", &folder, "--device", "cpu"], 2);
+        assert!(
+            stderr.contains("joint") || stderr.contains("robot") || stderr.contains("camera"),
+            "{stderr}"
+        );
+    }
+}

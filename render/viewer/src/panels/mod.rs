@@ -17,6 +17,9 @@ use crate::panels::cameras::Preview;
 use crate::seen::Shown;
 use crate::thing::Thing;
 
+/// A preview, the revision and environment of the session that it shows, and what came of it.
+type Previewed = ((Preview, u64, usize), Result<Option<Shown>, String>);
+
 /// What was typed and chosen in panels.
 #[derive(Default)]
 pub struct PanelState {
@@ -32,8 +35,8 @@ pub struct PanelState {
     pub metric: usize,
     /// The preview that is wanted.
     pub preview: Option<Preview>,
-    /// The preview that was made last, of what, and what came of it.
-    previewed: Option<((Preview, u64, usize), Result<Option<Shown>, String>)>,
+    /// The preview that was made last.
+    previewed: Option<Previewed>,
     textures: HashMap<String, TextureHandle>,
 }
 

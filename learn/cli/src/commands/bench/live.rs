@@ -25,6 +25,12 @@ use crate::output::Output;
 const ACTIONS: usize = 16;
 /// Control steps before the measurement.
 const WARM_UP: usize = 50;
+/// Control steps before each slice.
+const SETTLE: usize = 10;
+/// Time in which the host has noticed that a viewer has gone.
+const PARTING: Duration = Duration::from_millis(200);
+/// Longest that a viewer takes to come.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// What a window does after it was drawn.
 const REST: Duration = Duration::from_millis(2);
 
@@ -51,55 +57,83 @@ fn measure(task: &TaskSpec, args: &BenchLive) -> anyhow::Result<Vec<(&'static st
     let options = EnvOptions { num_envs: args.envs, threads: Some(1), ..EnvOptions::default() };
     let socket = std::env::temp_dir().join(format!("keiko-bench-live-{}", std::process::id()));
     let mut host = Host::open(&socket)?;
-    let mut env = host.show(TaskEnv::new(task, &options)?, task)?;
+    let env = host.show(TaskEnv::new(task, &options)?, task)?;
     let mut random = RandomActions::new(1, env.spec().actions.len(), args.envs);
-    let actions: Vec<Field> = (0..ACTIONS).map(|_| random.next().clone()).collect();
-    (0..WARM_UP).for_each(|step| env.step(&actions[step % ACTIONS]));
-    let (mut costs, mut rates, mut frames) = (Vec::new(), [0.0; 2], 0);
-    for _ in 0..args.slices {
-        let alone = slice(&mut env, &actions, args.seconds);
-        let mut viewer = Viewer::start(&socket)?;
-        let until = Instant::now() + Duration::from_secs(20);
-        let before = env.num_frames();
-        while env.num_frames() == before {
-            ensure!(Instant::now() < until, "the viewer does not come");
-            env.step(&actions[0]);
+    let actions = (0..ACTIONS).map(|_| random.next().clone()).collect();
+    let mut batch = Batch { env, actions, steps: 0 };
+    batch.run(WARM_UP);
+    let (mut costs, mut sums, mut frames) = (Vec::new(), [0.0; 2], 0);
+    for pair in 0..args.slices {
+        // What comes first in one pair comes last in the next: what drifts costs neither more than the other.
+        let mut cpu = [0.0; 2];
+        for watched in [pair % 2 == 1, pair % 2 == 0] {
+            let viewer = if watched { Some(batch.meet(&socket)?) } else { None };
+            batch.run(SETTLE);
+            let before = batch.env.num_frames();
+            cpu[usize::from(watched)] = batch.slice(args.seconds);
+            frames += batch.env.num_frames() - before;
+            drop(viewer);
+            batch.part();
         }
-        let before = env.num_frames();
-        let watched = slice(&mut env, &actions, args.seconds);
-        frames += env.num_frames() - before;
-        viewer.stop()?;
-        // The host has noticed when no frame is taken any more.
-        let gone = Instant::now() + Duration::from_millis(200);
-        while Instant::now() < gone {
-            env.step(&actions[0]);
-        }
-        costs.push(watched / alone - 1.0);
-        rates[0] += alone;
-        rates[1] += watched;
+        costs.push(cpu[1] / cpu[0] - 1.0);
+        sums = [sums[0] + cpu[0], sums[1] + cpu[1]];
     }
     let count = costs.len() as f64;
     let mean = costs.iter().sum::<f64>() / count;
     let variance = costs.iter().map(|cost| (cost - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
     let env_steps = args.envs as f64 * count;
     Ok(vec![
-        ("microseconds_per_env_step_alone", 1e6 * rates[0] / env_steps),
-        ("microseconds_per_env_step_watched", 1e6 * rates[1] / env_steps),
+        ("microseconds_per_env_step_alone", 1e6 * sums[0] / env_steps),
+        ("microseconds_per_env_step_watched", 1e6 * sums[1] / env_steps),
         ("frames_seen", frames as f64),
         ("cost_percent", 100.0 * mean),
         ("cost_standard_error_percent", 100.0 * (variance / count).sqrt()),
     ])
 }
 
-/// CPU time of a control step \[s\].
-fn slice(env: &mut Watched, actions: &[Field], seconds: f64) -> f64 {
-    let (start, mut count) = (ProcessTime::now(), 0);
-    loop {
-        env.step(&actions[count % ACTIONS]);
-        count += 1;
-        let cpu = start.elapsed().as_secs_f64();
-        if cpu >= seconds {
-            return cpu / count as f64;
+/// Environments that step under actions in turn.
+struct Batch {
+    env: Watched,
+    actions: Vec<Field>,
+    steps: usize,
+}
+
+impl Batch {
+    fn run(&mut self, steps: usize) {
+        for _ in 0..steps {
+            self.env.step(&self.actions[self.steps % ACTIONS]);
+            self.steps += 1;
+        }
+    }
+
+    /// Steps until a viewer that is started sees something.
+    fn meet(&mut self, socket: &Path) -> anyhow::Result<Viewer> {
+        let (viewer, before) = (Viewer::start(socket)?, self.env.num_frames());
+        let until = Instant::now() + PATIENCE;
+        while self.env.num_frames() == before {
+            ensure!(Instant::now() < until, "the viewer does not come");
+            self.run(1);
+        }
+        Ok(viewer)
+    }
+
+    /// Steps until the host has noticed that the viewer has gone.
+    fn part(&mut self) {
+        let until = Instant::now() + PARTING;
+        while Instant::now() < until {
+            self.run(1);
+        }
+    }
+
+    /// CPU time of a control step \[s\].
+    fn slice(&mut self, seconds: f64) -> f64 {
+        let (start, first) = (ProcessTime::now(), self.steps);
+        loop {
+            self.run(1);
+            let cpu = start.elapsed().as_secs_f64();
+            if cpu >= seconds {
+                return cpu / (self.steps - first) as f64;
+            }
         }
     }
 }
