@@ -10,7 +10,7 @@ use crate::commands::render::{parse_channel, parse_size};
 use crate::engine::{Changes, EngineArgs, PhysicsArg};
 pub use crate::model_args::{BenchModel, FineTune, LearnArg, VerifySmolVla};
 use crate::mujoco::PeerArgs;
-pub use crate::view_args::View;
+pub use crate::view_args::{BenchLive, BenchOpen, View};
 
 /// A robot simulator with a learning loop.
 #[derive(Debug, Parser)]
@@ -430,46 +430,6 @@ pub struct BenchEnv {
     /// What is changed of the scene.
     #[command(flatten)]
     pub changes: Changes,
-}
-
-/// `keiko bench live`.
-#[derive(Args, Clone, Debug)]
-pub struct BenchLive {
-    /// Scenes.
-    #[arg(default_value = "walk")]
-    pub scenes: Vec<String>,
-    /// Number of environments.
-    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = at_least_one)]
-    pub envs: usize,
-    /// Slices that a viewer looks at, and as many between them that nobody does.
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = at_least_one)]
-    pub slices: usize,
-    /// CPU-seconds of a slice.
-    #[arg(long, value_name = "S", default_value_t = 0.5, value_parser = positive_seconds)]
-    pub seconds: f64,
-    /// Look at the run of this socket, one environment after the other: what the command does to itself.
-    #[arg(long, hide = true, value_name = "SOCKET")]
-    pub look: Option<PathBuf>,
-}
-
-/// `keiko bench open`.
-#[derive(Args, Clone, Debug)]
-pub struct BenchOpen {
-    /// Robot files (.xml, .urdf), or folders that are searched for them; what does not import is left out.
-    #[arg(required = true, value_name = "FILE|FOLDER")]
-    pub paths: Vec<PathBuf>,
-    /// Size of the picture.
-    #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = parse_size, default_value = "1280x720")]
-    pub size: [u32; 2],
-    /// Time that none may need \[s\].
-    #[arg(long, value_name = "S", default_value_t = 2.0, value_parser = positive_seconds)]
-    pub demand: f64,
-    /// Print so many, slowest first.
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    pub worst: usize,
-    /// Where the picture is traced.
-    #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
-    pub device: DeviceArg,
 }
 
 /// Who races beside keiko.

@@ -10,7 +10,7 @@ use crate::history::{History, Sample};
 use crate::pull::{Pull, mover};
 use crate::rays::rays;
 use crate::session::Session;
-use crate::thing::{Thing, body_poses, body_vector};
+use crate::thing::{Thing, body_poses};
 
 /// Forces under this are not drawn \[N\].
 const LEAST_FORCE: f64 = 1e-3;
@@ -41,7 +41,7 @@ pub struct MarkOptions {
     pub center: bool,
     /// Boxes with the inertia of each body.
     pub inertia: bool,
-    /// Points at which shapes press on each other, and the forces there; of another process's run the net force on each body.
+    /// Points at which shapes press on each other, and the forces there.
     pub contacts: bool,
     /// What cameras see.
     pub cameras: bool,
@@ -113,11 +113,7 @@ pub fn marks(session: &Session, options: MarkOptions, size: f64) -> Vec<Mark> {
     if options.contacts {
         let weight = model.total_mass() * model.options.gravity.length();
         let scale = WEIGHT_LENGTH * size / weight.max(1.0);
-        match session.subject().remote() {
-            None => touches(&mut marks, model, &session.subject().touches(env), scale),
-            // Its frames do not hold points.
-            Some(_) => net_forces(&mut marks, model, state, env, &poses, scale),
-        }
+        touches(&mut marks, model, &session.subject().touches(env), scale);
     }
     if options.cameras {
         for camera in &model.cameras {
@@ -238,24 +234,6 @@ fn touches(marks: &mut Vec<Mark>, model: &RobotModel, touches: &[Touch], scale: 
     }
 }
 
-/// The net contact force on each body that moves.
-fn net_forces(
-    marks: &mut Vec<Mark>,
-    model: &RobotModel,
-    state: &BatchState,
-    env: usize,
-    poses: &[Pose],
-    scale: f64,
-) {
-    for body in (1..model.bodies.len()).filter(|body| mover(model, *body) != 0) {
-        let force = body_vector(&state.contact_force, env, body);
-        if force.length() > LEAST_FORCE && force.is_finite() {
-            let at = contact_place(model, poses[body], body);
-            marks.push(Mark::Arrow([at, at + force * scale], ORANGE));
-        }
-    }
-}
-
 /// The way that a body has come, as far as samples go back; where an episode ended the line breaks.
 pub fn trail(history: &History, body: usize) -> Vec<Mark> {
     let stride = history.iter().len().div_ceil(MOST_TRAIL).max(1);
@@ -287,11 +265,4 @@ pub fn wireframe(session: &Session, outlines: &[Vec<[DVec3; 2]>]) -> Vec<Mark> {
         edges.iter().map(move |ends| Mark::Edge(ends.map(|end| pose.transform_point(end)), WIRE)).collect()
     };
     model.geoms.iter().zip(outlines).flat_map::<Vec<Mark>, _>(of_geom).collect()
-}
-
-/// Where the contact force of a body is drawn: at the lowest of its shapes that collide, for lack of a point.
-fn contact_place(model: &RobotModel, pose: Pose, body: usize) -> DVec3 {
-    let shapes = model.geoms.iter().filter(|geom| geom.body == body && geom.collides());
-    let centers = shapes.map(|geom| pose.transform_point(geom.pose.position));
-    centers.min_by(|a, b| a.z.total_cmp(&b.z)).unwrap_or(pose.position)
 }

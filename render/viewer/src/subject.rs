@@ -309,12 +309,15 @@ impl Subject {
         self.remote()?.frame().filter(|frame| frame.env == env)
     }
 
-    /// The points at which an environment presses on something; none where nobody knows them.
+    /// The points at which an environment presses on something.
     pub fn touches(&self, env: usize) -> Vec<Touch> {
         match &self.plant {
             Plant::Task(task) => task.touches(env),
             Plant::Bare(bare) => bare.touches(env),
-            Plant::Live(_) => Vec::new(),
+            Plant::Live(_) => {
+                let points = self.frame(env).map(|frame| frame.touches.as_slice()).unwrap_or_default();
+                points.iter().map(|point| (*point).into()).collect()
+            }
         }
     }
 

@@ -72,7 +72,7 @@ fn a_policy_that_reads_needs_a_scene_and_opens_in_it() {
     let dir = TempDir::new("view-reader");
     let (data, out) = (dir.file("demos"), dir.file("out"));
     let cpu = ["--device", "cpu"];
-    let record = ["record", "reach-to", "--episodes", "1", "--out", &data];
+    let record = ["record", "reach-to", "--episodes", "2", "--out", &data];
     crate::support::keiko(&[&record[..], &cpu].concat()).expect(0);
     let learn = ["finetune", &data, "--out", &out, "--batch", "1", "--steps", "1"];
     crate::support::keiko(&[&learn[..], &cpu].concat()).expect(0);

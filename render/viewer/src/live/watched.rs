@@ -105,6 +105,7 @@ impl Watched {
             ended: self.ended.take_if(|end| end.env == env),
             observations: groups.map(numbers).collect(),
             commands: task.commands_of(env),
+            touches: task.touches(env).into_iter().map(Into::into).collect(),
         });
     }
 }

@@ -1,7 +1,8 @@
 //! What goes over the socket. From the run: messages of a length, four bytes, least first, and so many bytes of postcard; a
 //! [`Greeting`] first, then [`Frame`]s. To the run: numbers of environments, eight bytes each, least first.
 
-use keiko_env::{BatchState, EnvSpec, EpisodeEnd};
+use glam::DVec3;
+use keiko_env::{BatchState, EnvSpec, EpisodeEnd, Touch};
 use keiko_model::robot::RobotModel;
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +58,29 @@ pub struct Frame {
     pub observations: Vec<Vec<f32>>,
     /// Commands, three numbers each.
     pub commands: Vec<f32>,
+    /// Where it touches.
+    pub touches: Vec<Point>,
+}
+
+/// A [`Touch`] as it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    geoms: [usize; 2],
+    position: DVec3,
+    normal: DVec3,
+    force: DVec3,
+}
+
+impl From<Touch> for Point {
+    fn from(Touch { geoms, position, normal, force }: Touch) -> Self {
+        Self { geoms, position, normal, force }
+    }
+}
+
+impl From<Point> for Touch {
+    fn from(Point { geoms, position, normal, force }: Point) -> Self {
+        Self { geoms, position, normal, force }
+    }
 }
 
 impl Frame {
@@ -67,6 +91,7 @@ impl Frame {
         size_of::<Self>()
             + size_of::<f32>() * (state + observations + self.commands.len())
             + size_of::<f64>() * (self.terms.len() + self.sums.len())
+            + size_of::<Point>() * self.touches.len()
     }
 
     /// Whether all of its numbers are as many as they should be.
@@ -83,6 +108,7 @@ impl Frame {
             && [self.terms.len(), self.sums.len()] == [rewards; 2]
             && numbers.eq(spec.observations.iter().map(keiko_env::GroupSpec::num_numbers))
             && self.ended.as_ref().is_none_or(in_spec)
+            && self.touches.iter().flat_map(|point| point.geoms).all(|geom| geom < model.geoms.len())
     }
 }
 

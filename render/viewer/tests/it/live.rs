@@ -102,6 +102,7 @@ fn what_is_seen_is_what_was_there() {
                 let (subject, output) = (session.subject(), same.output());
                 assert_eq!(subject.reward(which), output.reward[which]);
                 assert_eq!(subject.commands(which), same.commands().column(which).collect::<Vec<_>>());
+                assert_eq!(subject.touches(which), same.touches(which));
                 let observed: Vec<f32> = output.observations[0].column(which).collect();
                 assert_eq!(subject.observed(0, which), observed);
                 if output.episodes.iter().all(|end| end.env != which) {

@@ -57,11 +57,11 @@ pub fn run(args: &BenchOpen, output: &mut Output) -> CommandResult {
     opened.sort_by(|a, b| b.seconds().total_cmp(&a.seconds()));
     let slow = opened.iter().filter(|robot| robot.seconds() > args.demand).count();
     let titles = ["open", "load", "shapes", "picture", "cpu", "triangles"];
-    output.say(titles.map(|title| format!("{title:>9}")).concat());
+    output.say(titles.map(|title| format!("{title:>10}")).concat());
     for robot in opened.iter().take(args.worst) {
         let [load, shapes, picture] = robot.parts;
         output.say(format!(
-            "{:9.3}{load:9.3}{shapes:9.3}{picture:9.3}{:9.3}{:9}  {}",
+            "{:10.3}{load:10.3}{shapes:10.3}{picture:10.3}{:10.3}{:10}  {}",
             robot.seconds(),
             robot.cpu,
             robot.triangles,
