@@ -25,7 +25,7 @@ pub enum Greeting {
 /// What a viewer needs to make the same scene.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hello {
-    /// [`VERSION`].
+    /// Version of what is said here.
     pub version: u32,
     /// The task as it was resolved, as TOML.
     pub scene: String,
