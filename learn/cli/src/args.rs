@@ -7,10 +7,10 @@ use keiko_camera::Channel;
 use keiko_train::{Device, DeviceChoice};
 
 use crate::commands::render::{parse_channel, parse_size};
-use crate::engine::{EngineArgs, PhysicsArg};
+use crate::engine::{Changes, EngineArgs, PhysicsArg};
 pub use crate::model_args::{BenchModel, FineTune, LearnArg, VerifySmolVla};
 use crate::mujoco::PeerArgs;
-pub use crate::view_args::View;
+pub use crate::view_args::{BenchLive, BenchOpen, View};
 
 /// A robot simulator with a learning loop.
 #[derive(Debug, Parser)]
@@ -67,17 +67,6 @@ pub enum Command {
     Verify(Verify),
 }
 
-/// A scene and how to change it.
-#[derive(Args, Clone, Debug)]
-pub struct SceneArgs {
-    /// Scene name (see `keiko envs`), folder, or `scene.toml`.
-    pub scene: String,
-
-    /// Change a value of the scene: `--set reward.alive.weight=2`. Repeatable.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub overrides: Vec<String>,
-}
-
 /// Where networks run and cameras are traced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum DeviceArg {
@@ -114,9 +103,9 @@ pub struct Train {
     #[arg(required_unless_present = "resume")]
     pub scene: Option<String>,
 
-    /// Change a value of the scene: `--set train.gamma=0.98`. Repeatable.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub overrides: Vec<String>,
+    /// What is changed of the scene.
+    #[command(flatten)]
+    pub changes: Changes,
 
     /// Seed of everything random.
     #[arg(long, default_value_t = 1)]
@@ -134,10 +123,6 @@ pub struct Train {
     #[arg(long, value_name = "N")]
     pub video_every: Option<usize>,
 
-    /// Executor; the scene's own choice by default. A run goes on with the one it began with.
-    #[arg(long, value_enum)]
-    pub physics: Option<PhysicsArg>,
-
     /// Where networks run and cameras are traced.
     #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
     pub device: DeviceArg,
@@ -145,6 +130,10 @@ pub struct Train {
     /// Folder for run folders.
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub runs: PathBuf,
+
+    /// Let `keiko view --attach SOCKET` look at one environment at a time, over a local socket of this name; off by default.
+    #[arg(long, value_name = "SOCKET")]
+    pub live: Option<PathBuf>,
 
     /// Go on with a run: its folder, the name of its task, or `last`.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["scene", "overrides", "seed", "envs"])]
@@ -161,9 +150,12 @@ pub enum ExpertArg {
 /// `keiko record`.
 #[derive(Args, Clone, Debug)]
 pub struct Record {
-    /// The task.
+    /// Scene name (see `keiko envs`), folder, or `scene.toml`.
+    pub scene: String,
+
+    /// What is changed of it.
     #[command(flatten)]
-    pub scene: SceneArgs,
+    pub changes: Changes,
 
     /// Episodes that the dataset is to hold in the end; those that it holds already count.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one)]
@@ -208,10 +200,6 @@ pub struct Record {
     /// Where cameras are traced.
     #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
     pub device: DeviceArg,
-
-    /// Executor; the scene's own choice by default.
-    #[arg(long, value_enum)]
-    pub physics: Option<PhysicsArg>,
 
     /// Folder for run folders, where `--policy` is looked up.
     #[arg(long, value_name = "DIR", default_value = "runs")]
@@ -292,13 +280,9 @@ pub struct Play {
     #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = parse_size, requires = "video")]
     pub size: Option<[u32; 2]>,
 
-    /// Executor; that of the run by default.
-    #[arg(long, value_enum)]
-    pub physics: Option<PhysicsArg>,
-
-    /// Change a value of the scene. Repeatable.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub overrides: Vec<String>,
+    /// What is changed of the scene.
+    #[command(flatten)]
+    pub changes: Changes,
 
     /// Folder for run folders, where `last` is looked up.
     #[arg(long, value_name = "DIR", default_value = "runs")]
@@ -340,13 +324,9 @@ pub struct Eval {
     #[arg(long, default_value_t = 1000)]
     pub seed: u64,
 
-    /// Executor; that of the run by default.
-    #[arg(long, value_enum)]
-    pub physics: Option<PhysicsArg>,
-
-    /// Change a value of the scene. Repeatable.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub overrides: Vec<String>,
+    /// What is changed of the scene.
+    #[command(flatten)]
+    pub changes: Changes,
 
     /// Folder for run folders, where `last` is looked up.
     #[arg(long, value_name = "DIR", default_value = "runs")]
@@ -385,13 +365,9 @@ pub struct Smoke {
     #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
     pub device: DeviceArg,
 
-    /// Executor; the scene's own choice by default.
-    #[arg(long, value_enum)]
-    pub physics: Option<PhysicsArg>,
-
-    /// Change a value of every scene. Repeatable.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub overrides: Vec<String>,
+    /// What is changed of the scene.
+    #[command(flatten)]
+    pub changes: Changes,
 }
 
 /// `keiko bench`.
@@ -415,6 +391,10 @@ pub enum BenchWhat {
     Cameras(BenchCameras),
     /// Decisions and training samples per second of vision-language-action policies.
     Model(BenchModel),
+    /// What it costs a batch that one of its environments is looked at.
+    Live(BenchLive),
+    /// Time from a robot file to its first picture in the viewer.
+    Open(BenchOpen),
 }
 
 /// `keiko bench rapier`.
@@ -447,12 +427,9 @@ pub struct BenchEnv {
     /// Seed of actions and episodes.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Executor; the scene's own choice by default.
-    #[arg(long, value_enum)]
-    pub physics: Option<PhysicsArg>,
-    /// Change a value of every scene. Repeatable.
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub overrides: Vec<String>,
+    /// What is changed of the scene.
+    #[command(flatten)]
+    pub changes: Changes,
 }
 
 /// Who races beside keiko.

@@ -41,9 +41,23 @@ impl PhysicsArg {
     }
 }
 
-/// Changes of a scene with that of the executor last, where one is asked for.
-pub fn with_engine(overrides: &[String], physics: Option<PhysicsArg>) -> Vec<String> {
-    overrides.iter().cloned().chain(physics.map(PhysicsArg::as_override)).collect()
+/// What is changed of a scene.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Changes {
+    /// Change a value of the scene: `--set reward.alive.weight=2`. Repeatable.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+
+    /// Executor; that of the scene, or of the run, by default.
+    #[arg(long, value_enum)]
+    pub physics: Option<PhysicsArg>,
+}
+
+impl Changes {
+    /// All of them as `KEY=VALUE`, the executor last.
+    pub fn list(&self) -> Vec<String> {
+        self.overrides.iter().cloned().chain(self.physics.map(PhysicsArg::as_override)).collect()
+    }
 }
 
 /// Softness of contacts and limits.

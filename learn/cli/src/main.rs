@@ -11,6 +11,7 @@ mod mujoco;
 mod numpy;
 mod output;
 mod pictures;
+mod senses;
 mod signals;
 mod states;
 mod studio;

@@ -82,7 +82,16 @@ pub fn evaluate_chunks(
     Err(TrainError::Environment { task: spec.name, message })
 }
 
-fn decide(policy: &dyn ChunkPolicy, seen: &Seen, envs: &[usize], step: u64) -> Result<Vec<f32>, TrainError> {
+/// Chunks `[envs, chunk, action]` of a policy for some environments, by what they show; `step` is the time of their noise.
+///
+/// # Errors
+/// An observation that the policy does not take.
+pub fn decide(
+    policy: &dyn ChunkPolicy,
+    seen: &Seen,
+    envs: &[usize],
+    step: u64,
+) -> Result<Vec<f32>, TrainError> {
     let images: Vec<(&str, Images<'_>)> = seen
         .images
         .iter()

@@ -21,6 +21,7 @@ mod native;
 mod observer;
 mod overview;
 mod sensor;
+mod shown;
 mod standing;
 mod tracer;
 mod tree;
@@ -35,6 +36,7 @@ pub use keiko_model::camera::{Camera, Channel};
 pub use look::daylight;
 pub use observer::Observer;
 pub use overview::overview;
+pub use shown::shown;
 pub use standing::standing;
 pub use tracer::{Backend, CameraGroup, Tracer, TracerOptions};
 

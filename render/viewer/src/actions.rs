@@ -43,6 +43,14 @@ pub enum Action {
     Cameras,
     /// Marks: names of bodies.
     Names,
+    /// Marks: what sensors see by rays.
+    Rays,
+    /// Marks: edges of shapes.
+    Wireframe,
+    /// Draws the way of what is selected, or no longer.
+    Trail,
+    /// Many environments side by side, or one.
+    Grid,
     /// All inputs as at the start.
     NeutralInputs,
     /// Loads the files again.
@@ -53,6 +61,8 @@ pub enum Action {
     Film,
     /// The state as TOML, to the clipboard.
     CopyState,
+    /// The panels where they are at first.
+    Panels,
     /// The list of all actions.
     Palette,
     /// The list of keys.
@@ -106,14 +116,19 @@ pub const ENTRIES: &[Entry] = &[
     entry(Action::JointAxes, "Show joint axes", &[key(Key::J)], "J"),
     entry(Action::CenterOfMass, "Show centre of mass", &[key(Key::M)], "M"),
     entry(Action::Inertia, "Show inertia boxes", &[key(Key::I)], "I"),
-    entry(Action::Contacts, "Show contact forces", &[key(Key::C)], "C"),
+    entry(Action::Contacts, "Show contacts", &[key(Key::C)], "C"),
     entry(Action::Cameras, "Show cameras", &[key(Key::K)], "K"),
     entry(Action::Names, "Show names of bodies", &[key(Key::N)], "N"),
+    entry(Action::Rays, "Show rays of sensors", &[key(Key::R)], "R"),
+    entry(Action::Wireframe, "Show wireframe", &[key(Key::X)], "X"),
+    entry(Action::Trail, "Trail of the selection", &[key(Key::L)], "L"),
+    entry(Action::Grid, "Grid of environments", &[key(Key::B)], "B"),
     entry(Action::NeutralInputs, "All inputs to neutral", &[key(Key::Num0)], "0"),
     entry(Action::Reload, "Reload files", &[command(Key::R)], "Ctrl+R"),
     entry(Action::Screenshot, "Screenshot", &[command(Key::S)], "Ctrl+S"),
     entry(Action::Film, "Begin or end a video", &[command(Key::M)], "Ctrl+M"),
     entry(Action::CopyState, "Copy the state as TOML", &[command(Key::T)], "Ctrl+T"),
+    entry(Action::Panels, "Panels as at first", &[], ""),
     entry(Action::Palette, "All commands", &[command(Key::P)], "Ctrl+P"),
     entry(Action::Help, "Help", &[key(Key::F1)], "F1"),
 ];

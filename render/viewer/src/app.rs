@@ -11,6 +11,7 @@ use crate::actions::{self, Action};
 use crate::desk::{self, Desk, Pane};
 use crate::eye::Shapes;
 use crate::history::Curve;
+use crate::layout;
 use crate::output::Output;
 use crate::palette::Palette;
 use crate::panels::PanelState;
@@ -18,13 +19,16 @@ use crate::session::Session;
 use crate::state_text::state_toml;
 use crate::thing::body_pose;
 use crate::toolbar;
-use crate::view::{View, base};
+use crate::view::View;
 use crate::watch::Watch;
 
 pub use crate::output::Painter;
 
 /// Time of a frame that may go into steps.
 const STEP_BUDGET: Duration = Duration::from_millis(25);
+
+/// Time between looks for frames of another process's run.
+const FRAME: Duration = Duration::from_millis(16);
 
 /// What is looked at first of a run.
 const FIRST_METRIC: &str = "Train/mean_reward";
@@ -56,7 +60,7 @@ impl App {
     /// The picture cannot be made.
     pub fn new(session: Session) -> Result<Self, ViewError> {
         let view = View::new(&session)?;
-        let tiles = desk::tiles(session.subject().task().is_some());
+        let tiles = desk::tiles(session.subject().spec().is_some());
         Ok(Self {
             view,
             tiles,
@@ -78,6 +82,21 @@ impl App {
         let shown = learned.iter().position(|curve| curve.name == FIRST_METRIC);
         self.panels.metric = shown.unwrap_or_default();
         self.panels.learned = learned;
+    }
+
+    /// Puts the panels where a text of [`App::arrangement`] says; whether it could be read.
+    pub fn arrange(&mut self, text: &str) -> bool {
+        let tree = layout::tree(text);
+        let read = tree.is_some();
+        if let Some(tree) = tree {
+            self.tiles = tree;
+        }
+        read
+    }
+
+    /// Where the panels are.
+    pub fn arrangement(&self) -> Option<String> {
+        layout::text(&self.tiles)
     }
 
     /// Loads the files again when they are saved, from now on.
@@ -126,8 +145,11 @@ impl App {
         });
         clicked.extend(self.palette.show(&ctx));
         clicked.into_iter().for_each(|action| self.act(&ctx, action));
-        if self.session.is_playing() {
-            ctx.request_repaint();
+        match self.session.subject().remote() {
+            // Its frames come when they come.
+            Some(_) if self.session.is_playing() => ctx.request_repaint_after(FRAME),
+            None if self.session.is_playing() => ctx.request_repaint(),
+            _ => {}
         }
     }
 
@@ -167,6 +189,13 @@ impl App {
             Action::Contacts => marks.contacts = !marks.contacts,
             Action::Cameras => marks.cameras = !marks.cameras,
             Action::Names => marks.names = !marks.names,
+            Action::Rays => marks.rays = !marks.rays,
+            Action::Wireframe => marks.wireframe = !marks.wireframe,
+            Action::Trail => match session.selected() {
+                Some(thing) => view.toggle_trail(thing.body(session.model())),
+                None => session.say("nothing is selected whose trail could be drawn".to_owned()),
+            },
+            Action::Grid => view.grid = !view.grid,
             Action::NeutralInputs => session.neutral_inputs(),
             Action::Reload => self.reload(),
             Action::Screenshot => self.output.screenshot(ctx, session),
@@ -175,6 +204,7 @@ impl App {
                 ctx.copy_text(state_toml(session));
                 session.say("the state is in the clipboard".to_owned());
             }
+            Action::Panels => self.tiles = desk::tiles(self.session.subject().spec().is_some()),
             Action::Palette => self.palette.toggle(),
             Action::Help => self.palette.toggle_help(),
         }
@@ -223,7 +253,7 @@ impl App {
             return;
         };
         let body = thing.body(session.model());
-        let body = if body == 0 { base(session) } else { body };
+        let body = if body == 0 { session.subject().base() } else { body };
         let at: DVec3 = body_pose(session.state(), session.env(), body).position;
         view.through = None;
         view.orbit.focus(at, 0.25 * view.size());

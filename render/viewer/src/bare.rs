@@ -7,7 +7,11 @@ use keiko_model::robot::RobotModel;
 use keiko_world::engine::{self, EngineChoice};
 use keiko_world::replay::ReplayFile;
 use keiko_world::schedule::{Physics, ResetMask};
-use keiko_world::{BatchState, FaultCause, Field, PhysicsOptions, Simulation, SnapshotError};
+use keiko_world::{
+    BatchState, Executor, FaultCause, Field, PhysicsOptions, Simulation, SnapshotError, Touch, Unsupported,
+};
+
+use crate::still::Still;
 
 /// Where an environment starts.
 #[derive(Clone, Debug)]
@@ -62,10 +66,10 @@ impl BareSnapshot {
 }
 
 impl Bare {
-    /// `num_envs` copies of a model at their start.
+    /// `num_envs` copies of a model at their start. One that no executor can step stands still, and its notes say why.
     ///
     /// # Errors
-    /// What of the model no executor can step.
+    /// A batch of none; what of the model the executor that was asked for cannot step.
     pub fn new(
         model: RobotModel,
         num_envs: usize,
@@ -78,13 +82,24 @@ impl Bare {
         if num_envs == 0 {
             return Err(refuse(ErrorKind::Value, "a batch of 0 environments".to_owned()));
         }
-        let built = engine::build(&model, num_envs, options, choice.unwrap_or_default())
-            .map_err(|error| refuse(ErrorKind::Unsupported, error.to_string()))?;
+        let (executor, engine, notes) =
+            match engine::build(&model, num_envs, options, choice.unwrap_or_default()) {
+                Ok(built) => {
+                    let note = |note: &Unsupported| format!("{}: {}", note.element, note.what);
+                    (built.executor, built.reason, built.unsupported.iter().map(note).collect())
+                }
+                // Nobody asked for this executor or that: what cannot be stepped can be looked at.
+                Err(error) if matches!(choice, None | Some(EngineChoice::Auto)) => {
+                    let still: Box<dyn Executor> = Box::new(Still::new(model.clone(), num_envs));
+                    (still, "no physics (see Log)".to_owned(), vec![format!("it stands still: {error}")])
+                }
+                Err(error) => return Err(refuse(ErrorKind::Unsupported, error.to_string())),
+            };
         let model = Arc::new(model);
-        let simulation = Simulation::new(model.clone(), built.executor);
+        let simulation = Simulation::new(model.clone(), executor);
         let mut bare = Self {
-            engine: built.reason,
-            notes: built.unsupported.iter().map(|note| format!("{}: {}", note.element, note.what)).collect(),
+            engine,
+            notes,
             control_dt: f64::from(options.timestep) * options.decimation as f64,
             model,
             simulation,
@@ -169,6 +184,11 @@ impl Bare {
         mask[env] = true;
         all.set_column(env, wrench.iter().copied());
         self.simulation.world.resource_mut::<Physics>().0.set_wrench(&mask, &all);
+    }
+
+    /// The points at which an environment presses on something.
+    pub fn touches(&self, env: usize) -> Vec<Touch> {
+        self.simulation.world.resource::<Physics>().0.touches(env)
     }
 
     /// What [`Bare::restore`] goes back to.

@@ -1,8 +1,9 @@
 //! Where the panels are: a tree of tiles that can be dragged.
 
-use eframe::egui::{Frame, Id, Ui, WidgetText};
+use eframe::egui::{Frame, Ui, WidgetText};
 use egui_tiles::{Behavior, Linear, LinearDir, SimplificationOptions, TileId, Tiles, Tree, UiResponse};
 
+use crate::layout;
 use crate::panels::{self, PanelState};
 use crate::session::Session;
 use crate::view::View;
@@ -30,7 +31,20 @@ pub enum Pane {
 }
 
 impl Pane {
-    fn title(self) -> &'static str {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Tree,
+        Self::Properties,
+        Self::Viewport,
+        Self::Controls,
+        Self::Task,
+        Self::Plots,
+        Self::Cameras,
+        Self::Log,
+    ];
+
+    /// What its tab says.
+    pub fn title(self) -> &'static str {
         match self {
             Self::Tree => "Scene",
             Self::Properties => "Properties",
@@ -64,7 +78,7 @@ pub fn tiles(has_task: bool) -> Tree<Pane> {
         linear.shares.set_share(tile, share);
     }
     let root = tiles.insert_container(linear);
-    Tree::new(Id::unique("keiko desk"), root, tiles)
+    layout::arranged(root, tiles)
 }
 
 /// Draws the panels.
@@ -93,7 +107,7 @@ impl Behavior<Pane> for Desk<'_> {
             Pane::Controls => panels::controls::show(ui, self.session),
             Pane::Task => panels::task::show(ui, self.session),
             Pane::Plots => panels::plots::show(ui, self.session, self.state),
-            Pane::Cameras => panels::cameras::show(ui, self.session, self.state),
+            Pane::Cameras => panels::cameras::show(ui, self.session, self.view, self.state),
             Pane::Log => panels::log::show(ui, self.session),
             Pane::Viewport => {}
         });

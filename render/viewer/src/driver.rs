@@ -12,6 +12,23 @@ pub trait Actor {
     /// # Errors
     /// Why it cannot, in words.
     fn act(&mut self, env: &TaskEnv, actions: &mut Field) -> Result<(), String>;
+
+    /// Forgets plans: environments are no longer where the last step left them.
+    fn forget(&mut self) {}
+
+    /// What it reads, if it reads.
+    fn words(&mut self) -> Option<&mut Words> {
+        None
+    }
+}
+
+/// What a policy that reads is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Words {
+    /// What somebody tells it, in all environments; the instruction of each episode when absent.
+    pub told: Option<String>,
+    /// Sentences of the scene.
+    pub known: Vec<String>,
 }
 
 /// Makes the actor of an environment: again after every reload, since a scene may have other names then.

@@ -1,5 +1,7 @@
 //! The tracer of the viewport: one environment, any camera, at a resolution that keeps up with the hand.
 
+use std::borrow::Cow;
+
 use glam::DVec3;
 use keiko_camera::{Backend, Camera, CameraError, CameraGroup, Channel, Images, Tracer};
 use keiko_model::Pose;
@@ -39,10 +41,7 @@ impl Eye {
     /// # Errors
     /// As [`Tracer::new`].
     pub fn new(backend: &Backend, subject: &Subject, shapes: Shapes) -> Result<Self, CameraError> {
-        let model = match shapes {
-            Shapes::Visual => (*subject.model).clone(),
-            Shapes::Collision => collision_model(&subject.model),
-        };
+        let model = dressed(&subject.model, shapes);
         let tracer = Tracer::new(backend, &model, 1, &subject.looks())?;
         Ok(Self { tracer, groups: Vec::new(), posed: BatchState::new(&model, 1) })
     }
@@ -103,6 +102,14 @@ impl Eye {
         let projection = Projection::new(camera, world_from_body);
         let point = projection.pose.position + projection.ray(pixel) * f64::from(distance);
         Ok(geom.map(|geom| (geom, point)))
+    }
+}
+
+/// A model whose shapes of a kind are in sight.
+pub fn dressed(model: &RobotModel, shapes: Shapes) -> Cow<'_, RobotModel> {
+    match shapes {
+        Shapes::Visual => Cow::Borrowed(model),
+        Shapes::Collision => Cow::Owned(collision_model(model)),
     }
 }
 

@@ -11,19 +11,26 @@ mod driver;
 mod eye;
 mod film;
 mod history;
+pub mod layout;
+pub mod live;
 mod log;
 mod marks;
+mod mosaic;
 mod orbit;
+mod outline;
 mod output;
 mod palette;
 mod panels;
 mod project;
 mod properties;
 mod pull;
+mod rays;
+mod remote;
 mod ring;
 mod seen;
 mod session;
 mod state_text;
+mod still;
 mod subject;
 mod tally;
 mod thing;
@@ -36,7 +43,7 @@ mod window;
 
 pub use actions::Action;
 pub use app::{App, Painter};
-pub use driver::{Actor, Casting, Driver};
+pub use driver::{Actor, Casting, Driver, Words};
 pub use eye::{Eye, Resolution, Shapes};
 pub use film::Film;
 pub use history::{Curve, History, Sample};
@@ -44,6 +51,7 @@ pub use orbit::Orbit;
 pub use project::Projection;
 pub use properties::{Property, properties};
 pub use pull::Pull;
+pub use remote::Remote;
 pub use seen::{Shown, Tensor, pictures, tensor};
 pub use session::{SPEEDS, Session};
 pub use state_text::state_toml;
@@ -65,6 +73,9 @@ pub enum ViewError {
     /// What renders.
     #[error(transparent)]
     Camera(#[from] keiko_camera::CameraError),
+    /// A run of another process.
+    #[error(transparent)]
+    Live(#[from] live::LiveError),
     /// The policy does not fit, in words.
     #[error("{0}")]
     Policy(String),

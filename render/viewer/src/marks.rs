@@ -3,11 +3,14 @@
 use glam::DVec3;
 use keiko_model::Pose;
 use keiko_model::kinematics;
-use keiko_model::robot::{JointKind, RobotModel};
-use keiko_world::BatchState;
+use keiko_model::robot::{Geom, JointKind, RobotModel};
+use keiko_world::{BatchState, Touch};
 
+use crate::history::{History, Sample};
 use crate::pull::{Pull, mover};
-use crate::thing::{Thing, body_poses, body_vector};
+use crate::rays::rays;
+use crate::session::Session;
+use crate::thing::{Thing, body_poses};
 
 /// Forces under this are not drawn \[N\].
 const LEAST_FORCE: f64 = 1e-3;
@@ -21,6 +24,11 @@ const YELLOW: [u8; 3] = [250, 210, 70];
 const ORANGE: [u8; 3] = [255, 150, 40];
 const VIOLET: [u8; 3] = [200, 130, 255];
 const WHITE: [u8; 3] = [245, 245, 245];
+const TRAIL: [u8; 3] = [120, 220, 255];
+const WIRE: [u8; 3] = [20, 30, 40];
+
+/// Lines of a trail at most.
+const MOST_TRAIL: usize = 1000;
 
 /// What is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,12 +41,16 @@ pub struct MarkOptions {
     pub center: bool,
     /// Boxes with the inertia of each body.
     pub inertia: bool,
-    /// Net contact force on each body.
+    /// Points at which shapes press on each other, and the forces there.
     pub contacts: bool,
     /// What cameras see.
     pub cameras: bool,
     /// Names of bodies.
     pub names: bool,
+    /// What sensors see by rays.
+    pub rays: bool,
+    /// Edges of the shapes that are looked at.
+    pub wireframe: bool,
 }
 
 impl Default for MarkOptions {
@@ -51,6 +63,8 @@ impl Default for MarkOptions {
             contacts: true,
             cameras: false,
             names: false,
+            rays: true,
+            wireframe: false,
         }
     }
 }
@@ -60,6 +74,8 @@ impl Default for MarkOptions {
 pub enum Mark {
     /// A line.
     Line([DVec3; 2], [u8; 3]),
+    /// A thin line.
+    Edge([DVec3; 2], [u8; 3]),
     /// A line with a head at its second end.
     Arrow([DVec3; 2], [u8; 3]),
     /// A point.
@@ -68,14 +84,9 @@ pub enum Mark {
     Text(DVec3, String, [u8; 3]),
 }
 
-/// The marks of an environment; `size` is what is looked at \[m\].
-pub fn marks(
-    model: &RobotModel,
-    state: &BatchState,
-    env: usize,
-    options: MarkOptions,
-    size: f64,
-) -> Vec<Mark> {
+/// The marks of the environment that is shown; `size` is what is looked at \[m\].
+pub fn marks(session: &Session, options: MarkOptions, size: f64) -> Vec<Mark> {
+    let (model, state, env) = (session.model(), session.state(), session.env());
     let poses = body_poses(model, state, env);
     let mut marks = Vec::new();
     let moving = 1..model.bodies.len();
@@ -102,14 +113,7 @@ pub fn marks(
     if options.contacts {
         let weight = model.total_mass() * model.options.gravity.length();
         let scale = WEIGHT_LENGTH * size / weight.max(1.0);
-        // What the ground feels says nothing new.
-        for body in moving.clone().filter(|body| mover(model, *body) != 0) {
-            let force = body_vector(&state.contact_force, env, body);
-            if force.length() > LEAST_FORCE && force.is_finite() {
-                let at = contact_place(model, poses[body], body);
-                marks.push(Mark::Arrow([at, at + force * scale], ORANGE));
-            }
-        }
+        touches(&mut marks, model, &session.subject().touches(env), scale);
     }
     if options.cameras {
         for camera in &model.cameras {
@@ -126,6 +130,9 @@ pub fn marks(
             }
             marks.push(Mark::Text(pose.position, camera.name.clone(), BLUE));
         }
+    }
+    if options.rays {
+        marks.extend(rays(model, state, env, &poses, size));
     }
     if options.names {
         for body in moving {
@@ -214,9 +221,48 @@ fn inertia_box(marks: &mut Vec<Mark>, model: &RobotModel, body: usize, pose: Pos
     }
 }
 
-/// Where the contact force of a body is drawn: at the lowest of its shapes that collide, for lack of a point.
-fn contact_place(model: &RobotModel, pose: Pose, body: usize) -> DVec3 {
-    let shapes = model.geoms.iter().filter(|geom| geom.body == body && geom.collides());
-    let centers = shapes.map(|geom| pose.transform_point(geom.pose.position));
-    centers.min_by(|a, b| a.z.total_cmp(&b.z)).unwrap_or(pose.position)
+/// Where shapes press on each other, and what a movable one of them feels there.
+fn touches(marks: &mut Vec<Mark>, model: &RobotModel, touches: &[Touch], scale: f64) {
+    for touch in touches {
+        // What the ground feels says nothing new.
+        let ground_is_second = mover(model, model.geoms[touch.geoms[1]].body) == 0;
+        let force = if ground_is_second { -touch.force } else { touch.force };
+        if force.length() > LEAST_FORCE && force.is_finite() {
+            marks.push(Mark::Dot(touch.position, ORANGE));
+            marks.push(Mark::Arrow([touch.position, touch.position + force * scale], ORANGE));
+        }
+    }
+}
+
+/// The way that a body has come, as far as samples go back; where an episode ended the line breaks.
+pub fn trail(history: &History, body: usize) -> Vec<Mark> {
+    let stride = history.iter().len().div_ceil(MOST_TRAIL).max(1);
+    let point = |sample: &Sample| {
+        let rows = sample.body_position.get(3 * body..3 * body + 3)?;
+        Some(DVec3::new(rows[0].into(), rows[1].into(), rows[2].into()))
+    };
+    let (mut marks, mut last): (Vec<Mark>, Option<DVec3>) = (Vec::new(), None);
+    for (index, sample) in history.iter().enumerate() {
+        let now = point(sample).filter(|point| point.is_finite());
+        // Where the line breaks nothing is left out.
+        if index % stride != 0 && !sample.ended && index + 1 < history.iter().len() {
+            continue;
+        }
+        if let (Some(a), Some(b), false) = (last, now, sample.ended) {
+            marks.push(Mark::Edge([a, b], TRAIL));
+        }
+        last = now;
+    }
+    marks
+}
+
+/// The edges of the shapes that are looked at; `outlines` are those of each geom in its own frame.
+pub fn wireframe(session: &Session, outlines: &[Vec<[DVec3; 2]>]) -> Vec<Mark> {
+    let model = session.model();
+    let poses = body_poses(model, session.state(), session.env());
+    let of_geom = |(geom, edges): (&Geom, &Vec<[DVec3; 2]>)| {
+        let pose = poses[geom.body].compose(geom.pose);
+        edges.iter().map(move |ends| Mark::Edge(ends.map(|end| pose.transform_point(end)), WIRE)).collect()
+    };
+    model.geoms.iter().zip(outlines).flat_map::<Vec<Mark>, _>(of_geom).collect()
 }

@@ -99,7 +99,7 @@ impl Palette {
             .show(ctx, |ui| {
                 ui.horizontal_top(|ui| {
                     Grid::new("keys").striped(true).show(ui, |ui| {
-                        for entry in ENTRIES {
+                        for entry in ENTRIES.iter().filter(|entry| !entry.keys.is_empty()) {
                             ui.strong(entry.written);
                             ui.label(entry.name);
                             ui.end_row();

@@ -2,6 +2,7 @@
 //! call it, tests too.
 
 mod by_hand;
+mod live;
 mod past;
 
 use std::time::{Duration, Instant};
@@ -104,8 +105,12 @@ impl Session {
     }
 
     /// Loads the subject again from its files: everything starts over, what hands chose stays where it still fits. On error the
-    /// old subject stays, and the error is [`Session::failure`].
+    /// old subject stays, and the error is [`Session::failure`]. A run of another process is gone to again.
     pub fn reload(&mut self) -> bool {
+        if let Some(remote) = self.subject.remote_mut() {
+            // A run takes one viewer at a time.
+            remote.leave();
+        }
         let loaded = Subject::load(&self.source, &self.options).and_then(|subject| {
             let actor = cast(self.casting.as_ref(), &subject)?;
             Ok((subject, actor))
@@ -126,6 +131,9 @@ impl Session {
                 }
                 self.env = self.env.min(subject.num_envs() - 1);
                 self.subject = subject;
+                if let Some(remote) = self.subject.remote_mut() {
+                    remote.ask(self.env);
+                }
                 self.actor = actor;
                 self.failure = None;
                 self.begin();
@@ -261,6 +269,11 @@ impl Session {
         if !self.playing {
             return 0;
         }
+        if self.subject.remote().is_some() {
+            let steps = u64::from(self.follow());
+            (0..steps).for_each(|_| after(self));
+            return steps;
+        }
         let (dt, start) = (self.subject.control_dt, Instant::now());
         self.owed += seconds.clamp(0.0, LONGEST_FRAME) * self.speed;
         let asked = self.owed;
@@ -283,8 +296,12 @@ impl Session {
         steps
     }
 
-    /// One control step.
+    /// One control step; of another process's run the newest frame.
     pub fn single_step(&mut self) {
+        if self.subject.remote().is_some() {
+            self.follow();
+            return;
+        }
         if let Err(error) = self.set_inputs() {
             self.playing = false;
             self.log.say(self.time(), error);

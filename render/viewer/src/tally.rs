@@ -1,7 +1,8 @@
 //! Rewards and endings of one environment, step by step.
 
-use keiko_env::{EpisodeEnd, VecEnv};
+use keiko_env::EpisodeEnd;
 
+use crate::live::{Frame, added};
 use crate::subject::{News, Subject};
 
 /// What an environment has earned.
@@ -20,14 +21,14 @@ pub struct Tally {
 impl Tally {
     /// Of an environment as it is now.
     pub fn new(subject: &Subject, env: usize) -> Self {
-        let Some(task) = subject.task() else { return Self::default() };
-        Self {
-            factors: task.reward_factors(),
-            sums: task.reward_sums(env),
-            terms: vec![0.0; task.spec().rewards.len()],
-            endings: vec![0; task.spec().terminations.len() + 1],
-            last: None,
-        }
+        let Some(spec) = subject.spec() else { return Self::default() };
+        let zeros = vec![0.0; spec.rewards.len()];
+        let (factors, sums) = match (subject.task(), subject.remote()) {
+            (Some(task), _) => (task.reward_factors(), task.reward_sums(env)),
+            (None, Some(remote)) => (remote.hello.factors.clone(), zeros.clone()),
+            (None, None) => (zeros.clone(), zeros.clone()),
+        };
+        Self { factors, sums, terms: zeros, endings: vec![0; spec.terminations.len() + 1], last: None }
     }
 
     /// After something that no step did: sums are read again, endings stay counted.
@@ -41,22 +42,27 @@ impl Tally {
         let task = subject.task()?;
         let now = task.reward_sums(env);
         let end = news.episodes.iter().find(|end| end.env == env);
-        let total = |index: usize| match end {
-            Some(end) => end.reward_sums[index],
-            None => self.factors[index] * now[index],
-        };
-        self.terms =
-            (0..now.len()).map(|index| total(index) - self.factors[index] * self.sums[index]).collect();
+        self.terms = added(&self.factors, &self.sums, &now, end);
         if news.faults.iter().any(|(broken, _)| *broken == env) {
             self.terms.fill(0.0);
         }
         self.sums = now;
-        if let Some(end) = end {
-            let time_out = self.endings.len() - 1;
-            self.endings[end.termination.unwrap_or(time_out)] += 1;
-            self.last = Some(end.clone());
-        }
+        self.count(end);
         end.cloned()
+    }
+
+    /// Takes in a frame of another process's run.
+    pub fn take_frame(&mut self, frame: &Frame) {
+        self.terms.clone_from(&frame.terms);
+        self.sums.clone_from(&frame.sums);
+        self.count(frame.ended.as_ref());
+    }
+
+    fn count(&mut self, end: Option<&EpisodeEnd>) {
+        let Some(end) = end else { return };
+        let time_out = self.endings.len() - 1;
+        self.endings[end.termination.unwrap_or(time_out)] += 1;
+        self.last = Some(end.clone());
     }
 
     /// What each term added to the last reward, in the order of the scene.
@@ -86,7 +92,7 @@ impl Tally {
 
     /// An ended episode in words.
     pub fn describe(&self, subject: &Subject, end: &EpisodeEnd) -> String {
-        let names = subject.task().map(|task| task.spec().terminations.as_slice()).unwrap_or_default();
+        let names = subject.spec().map(|spec| spec.terminations.as_slice()).unwrap_or_default();
         let why = end.termination.and_then(|index| names.get(index)).map_or("time is up", String::as_str);
         let success = match end.success {
             Some(true) => ", success",

@@ -1,6 +1,6 @@
 //! The bar at the top, and the time line at the bottom.
 
-use eframe::egui::{ComboBox, Slider, Ui};
+use eframe::egui::{ComboBox, DragValue, Slider, Ui};
 
 use crate::actions::Action;
 use crate::driver::Driver;
@@ -37,25 +37,21 @@ pub fn top(ui: &mut Ui, session: &mut Session, view: &mut View, filming: bool) -
         let count = session.subject().num_envs();
         if count > 1 {
             button(ui, "<", "Previous environment: [", Action::PreviousEnv);
-            ui.label(format!("environment {} of {count}", session.env()));
+            let mut env = session.env();
+            ui.label("environment");
+            let number = DragValue::new(&mut env).range(0..=count - 1).update_while_editing(false);
+            ui.add(number).on_hover_text("Drag, or click and type").accessible_name("environment");
+            ui.label(format!("of {count}"));
+            session.show(env);
             button(ui, ">", "Next environment: ]", Action::NextEnv);
+            if session.subject().remote().is_none() {
+                ui.toggle_value(&mut view.grid, "grid").on_hover_text("Many environments side by side: B");
+            }
             ui.separator();
         }
-        let mut driver = session.driver();
-        ComboBox::from_id_salt("driver")
-            .width(84.0)
-            .selected_text(driver.name())
-            .show_ui(ui, |ui| {
-                for choice in Driver::ALL.into_iter().filter(|choice| session.can_drive(*choice)) {
-                    ui.selectable_value(&mut driver, choice, choice.name());
-                }
-            })
-            .response
-            .accessible_name("driver");
-        if driver != session.driver() {
-            session.drive(driver);
+        if session.subject().remote().is_none() {
+            driver_choice(ui, session);
         }
-        ui.separator();
         camera_choice(ui, session, view);
         ui.menu_button("Show", |ui| show_menu(ui, view, &mut clicked));
         let film = if filming { "End the video" } else { "Film" };
@@ -71,6 +67,24 @@ pub fn top(ui: &mut Ui, session: &mut Session, view: &mut View, filming: bool) -
         }
     });
     clicked
+}
+
+fn driver_choice(ui: &mut Ui, session: &mut Session) {
+    let mut driver = session.driver();
+    ComboBox::from_id_salt("driver")
+        .width(84.0)
+        .selected_text(driver.name())
+        .show_ui(ui, |ui| {
+            for choice in Driver::ALL.into_iter().filter(|choice| session.can_drive(*choice)) {
+                ui.selectable_value(&mut driver, choice, choice.name());
+            }
+        })
+        .response
+        .accessible_name("driver");
+    if driver != session.driver() {
+        session.drive(driver);
+    }
+    ui.separator();
 }
 
 fn camera_choice(ui: &mut Ui, session: &Session, view: &mut View) {
@@ -98,9 +112,11 @@ fn show_menu(ui: &mut Ui, view: &mut View, clicked: &mut Vec<Action>) {
     ui.checkbox(&mut marks.joints, "joint axes (J)");
     ui.checkbox(&mut marks.center, "centre of mass (M)");
     ui.checkbox(&mut marks.inertia, "inertia boxes (I)");
-    ui.checkbox(&mut marks.contacts, "contact forces (C)");
+    ui.checkbox(&mut marks.contacts, "contacts (C)");
     ui.checkbox(&mut marks.cameras, "cameras (K)");
     ui.checkbox(&mut marks.names, "names of bodies (N)");
+    ui.checkbox(&mut marks.rays, "rays of sensors (R)");
+    ui.checkbox(&mut marks.wireframe, "wireframe (X)");
     ui.separator();
     let mut collision = view.shapes == Shapes::Collision;
     if ui.checkbox(&mut collision, "collision shapes (V)").clicked() {
@@ -138,6 +154,7 @@ pub fn bottom(ui: &mut Ui, session: &mut Session) {
             let percent = 100.0 * session.kept_up();
             ui.label(format!("{percent:.0} % of the speed"));
         }
-        ui.weak(format!("{:.0} Hz, {}", 1.0 / dt, session.subject().engine));
+        let where_from = if session.subject().remote().is_some() { ", another process" } else { "" };
+        ui.weak(format!("{:.0} Hz, {}{where_from}", 1.0 / dt, session.subject().engine));
     });
 }

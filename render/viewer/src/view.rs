@@ -4,17 +4,21 @@ use std::time::Instant;
 
 use eframe::egui::{ColorImage, Context, TextureHandle, TextureOptions};
 use glam::DVec3;
-use keiko_camera::{Backend, Camera, CameraError, Channel};
+use keiko_camera::{Backend, Camera, CameraError, Channel, Images, shown, visible};
 use keiko_model::Pose;
-use keiko_model::robot::RobotModel;
 
-use crate::eye::{Eye, Resolution, Shapes};
+use crate::eye::{Eye, Resolution, Shapes, dressed};
 use crate::marks::MarkOptions;
+use crate::mosaic::Mosaic;
 use crate::orbit::Orbit;
+use crate::outline::outline;
 use crate::project::Projection;
+use crate::seen::Shown;
 use crate::session::Session;
 use crate::thing::body_pose;
 
+/// Longest side of a camera's preview \[pixel\].
+const PREVIEW: u32 = 320;
 /// Time that a picture may take while something moves \[s\].
 const BUDGET: f64 = 0.014;
 
@@ -40,6 +44,13 @@ pub struct View {
     pub marks: MarkOptions,
     /// Whether the free camera keeps the robot in sight.
     pub follow: bool,
+    /// Whether many environments are seen, side by side.
+    pub grid: bool,
+    /// Bodies whose ways are drawn.
+    pub trails: Vec<usize>,
+    mosaic: Option<Mosaic>,
+    /// Edges of each geom that is looked at, once somebody wants to see them.
+    outlines: Option<Vec<Vec<[DVec3; 2]>>>,
     backend: Backend,
     eye: Eye,
     resolution: Resolution,
@@ -75,13 +86,17 @@ impl View {
             shapes: Shapes::default(),
             marks: MarkOptions::default(),
             follow: true,
+            grid: false,
+            trails: Vec::new(),
+            mosaic: None,
+            outlines: None,
             eye: Eye::new(&backend, session.subject(), Shapes::default())?,
             backend,
             resolution: Resolution::default(),
             texture: None,
             made: None,
             shown: [640, 480],
-            followed: None,
+            followed: Some(place(session)),
             size: 0.5 * orbit.height_at_target(),
         })
     }
@@ -94,9 +109,84 @@ impl View {
         self.eye = Eye::new(&self.backend, session.subject(), self.shapes)?;
         self.size = 0.5 * over(session).height_at_target();
         self.through = self.through.filter(|camera| *camera < session.model().cameras.len());
+        self.trails.retain(|body| *body < session.model().bodies.len());
+        self.mosaic = None;
+        self.outlines = None;
         self.made = None;
-        self.followed = None;
         Ok(())
+    }
+
+    /// Whether many environments are seen: somebody wants to, and there are many here.
+    pub fn is_grid(&self, session: &Session) -> bool {
+        self.grid && session.subject().num_envs() > 1 && session.subject().remote().is_none()
+    }
+
+    /// The picture of many environments; see [`View::picture`].
+    ///
+    /// # Errors
+    /// As [`View::picture`].
+    pub fn mosaic(
+        &mut self,
+        ctx: &Context,
+        session: &Session,
+        size: [u32; 2],
+        moving: bool,
+    ) -> Result<bool, CameraError> {
+        let mut mosaic = match self.mosaic.take() {
+            Some(mosaic) => mosaic,
+            None => Mosaic::new(&self.backend, session, self.shapes)?,
+        };
+        let of_tile = |tile| self.camera(session, tile).0;
+        let made = mosaic.picture(ctx, session, size, self.follow, moving, &of_tile);
+        self.mosaic = Some(mosaic);
+        made
+    }
+
+    /// The picture of many environments that was made last.
+    pub fn mosaic_texture(&self) -> Option<&TextureHandle> {
+        self.mosaic.as_ref()?.texture()
+    }
+
+    /// Draws the way of a body from now on, or no longer.
+    pub fn toggle_trail(&mut self, body: usize) {
+        match self.trails.iter().position(|other| *other == body) {
+            Some(at) => drop(self.trails.remove(at)),
+            None => self.trails.push(body),
+        }
+    }
+
+    /// Edges of each geom that is looked at, in its own frame; none of the others.
+    pub fn outlines(&mut self, session: &Session) -> &[Vec<[DVec3; 2]>] {
+        let shapes = self.shapes;
+        self.outlines.get_or_insert_with(|| {
+            let model = dressed(session.model(), shapes);
+            let mut outlines = vec![Vec::new(); model.geoms.len()];
+            for (index, geom) in visible(&model) {
+                outlines[index] = outline(&model, geom);
+            }
+            outlines
+        })
+    }
+
+    /// What a camera of the scene sees on a channel, no wider and higher than a preview needs: rows of red, green and blue.
+    ///
+    /// # Errors
+    /// The device is lost, or has no room for it.
+    pub fn preview(
+        &mut self,
+        session: &Session,
+        camera: usize,
+        channel: Channel,
+    ) -> Result<Option<Shown>, CameraError> {
+        let Some(camera) = session.model().cameras.get(camera) else { return Ok(None) };
+        let over = camera.size.into_iter().max().unwrap_or(1).div_ceil(PREVIEW).max(1);
+        let size = camera.size.map(|side| (side / over).max(1));
+        let camera = camera.clone().resized(size);
+        self.eye.pose(session.state(), session.env());
+        let images = self.eye.look(&camera, &[channel])?;
+        let pixels = shown(&images, channel).map(|pixels| pixels.into_flattened());
+        let size = size.map(|side| side as usize);
+        Ok(pixels.map(|pixels| Shown { name: camera.name.clone(), size, pixels }))
     }
 
     /// Size of the robot and its things \[m\].
@@ -117,11 +207,11 @@ impl View {
 
     /// Moves with the robot, if it is to be kept in sight.
     pub fn keep_up(&mut self, session: &Session) {
-        let base = base(session);
-        let position = body_pose(session.state(), session.env(), base).position;
+        let position = place(session);
         if let Some(before) = self.followed.replace(position)
             && self.follow
             && position.is_finite()
+            && before.is_finite()
         {
             let moved = position - before;
             self.orbit.target += DVec3::new(moved.x, moved.y, 0.0);
@@ -168,13 +258,10 @@ impl View {
             return Ok(!was_fine);
         }
         // What has just changed may change again at once; what is still the same may rest.
-        let fine = same || self.made.is_none();
+        let fine = same;
         let divisor = if fine { 1 } else { self.resolution.divisor(size, BUDGET) };
         let sides = size.map(|side| if fine { 2 * side } else { side.div_ceil(divisor) });
-        let start = Instant::now();
-        self.eye.pose(session.state(), env);
-        let images = self.eye.look(&camera.clone().resized(sides), &[Channel::Rgb])?;
-        self.resolution.took(sides, start.elapsed().as_secs_f64());
+        let images = self.trace(session, &camera, sides)?;
         // Where pixels meet pixels nothing is to be smoothed, which software drivers take long for.
         let smooth = if sides == size { TextureOptions::NEAREST } else { TextureOptions::LINEAR };
         let image = ColorImage::from_rgba_premultiplied(
@@ -187,6 +274,24 @@ impl View {
         }
         self.made = Some(Made { revision, env, camera, fine });
         Ok(!fine)
+    }
+
+    /// The same without a window, as coarse as a window's first picture.
+    ///
+    /// # Errors
+    /// As [`View::picture`].
+    pub fn coarse(&mut self, session: &Session, size: [u32; 2]) -> Result<Images, CameraError> {
+        let (camera, _) = self.camera(session, size);
+        let divisor = self.resolution.divisor(size, BUDGET);
+        self.trace(session, &camera, size.map(|side| side.div_ceil(divisor)))
+    }
+
+    fn trace(&mut self, session: &Session, camera: &Camera, sides: [u32; 2]) -> Result<Images, CameraError> {
+        let start = Instant::now();
+        self.eye.pose(session.state(), session.env());
+        let images = self.eye.look(&camera.clone().resized(sides), &[Channel::Rgb])?;
+        self.resolution.took(sides, start.elapsed().as_secs_f64());
+        Ok(images)
     }
 
     /// The picture that was made last.
@@ -222,13 +327,12 @@ pub struct Picked {
     pub point: DVec3,
 }
 
+/// Where the robot is \[m\].
+fn place(session: &Session) -> DVec3 {
+    body_pose(session.state(), session.env(), session.subject().base()).position
+}
+
 fn over(session: &Session) -> Orbit {
     let qpos: Vec<f64> = session.state().qpos.column(session.env()).map(f64::from).collect();
     Orbit::over(session.model(), &qpos)
-}
-
-/// The robot's base, or the first body.
-pub fn base(session: &Session) -> usize {
-    let first = |model: &RobotModel| usize::from(model.bodies.len() > 1);
-    session.subject().task().map_or_else(|| first(session.model()), |env| env.scene().base)
 }

@@ -1,10 +1,14 @@
 //! The picture in the middle: mouse, marks, and what it says in its corners.
 
 use eframe::egui::{
-    Align2, Color32, FontId, Key, PointerButton, Pos2, Rect, Response, Sense, Stroke, Ui, pos2, vec2,
+    Align2, Color32, FontId, Key, PointerButton, Pos2, Rect, Response, Sense, Stroke, StrokeKind, Ui, pos2,
+    vec2,
 };
 
+use keiko_camera::CameraError;
+
 use crate::marks::{self, Mark};
+use crate::mosaic::Tiling;
 use crate::project::Projection;
 use crate::session::Session;
 use crate::thing::Thing;
@@ -14,6 +18,10 @@ use crate::view::View;
 const SCROLL: f64 = 0.002;
 /// Flying, in distances to the target a second.
 const FLIGHT: f64 = 1.2;
+/// What is there when nothing better is.
+const LAST: &str = "What was seen last is shown.";
+/// All of a texture.
+const WHOLE: Rect = Rect { min: pos2(0.0, 0.0), max: pos2(1.0, 1.0) };
 /// Time after which a picture that rests becomes fine \[s\].
 const REST: f64 = 0.15;
 
@@ -28,28 +36,30 @@ pub fn show(ui: &mut Ui, session: &mut Session, view: &mut View) {
         return;
     }
     let lens = Lens { rect, scale: f64::from(scale), size };
+    if view.is_grid(session) {
+        grid(ui, &response, &lens, session, view);
+        return;
+    }
     let error = hands(ui, &response, &lens, session, view).err();
     view.keep_up(session);
     let flying = response.dragged() || ui.input(|input| input.is_scrolling());
     let moving = session.is_playing() || flying;
     let picture = view.picture(ui.ctx(), session, size, moving);
-    if let Ok(true) = picture {
-        match moving {
-            true => ui.ctx().request_repaint(),
-            false => ui.ctx().request_repaint_after_secs(REST as f32),
-        }
-    }
+    ask_for_more(ui, &picture, moving);
     let painter = ui.painter_at(rect);
     if let Some(texture) = view.texture() {
-        let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-        painter.image(texture.id(), rect, whole, Color32::WHITE);
+        painter.image(texture.id(), rect, WHOLE, Color32::WHITE);
     }
     let projection = view.projection(session, size);
     draw_marks(&painter, &lens, &projection, session, view);
     if let Some(failure) = session.failure() {
-        banner(ui, rect, failure);
+        let hint = match session.subject().remote() {
+            Some(_) => LAST,
+            None => "The last good state is shown. It is loaded again when a file is saved.",
+        };
+        banner(ui, rect, failure, hint);
     } else if let Some(error) = error.or(picture.err()) {
-        banner(ui, rect, &error.to_string());
+        banner(ui, rect, &error.to_string(), LAST);
     }
 }
 
@@ -78,7 +88,7 @@ fn hands(
     lens: &Lens,
     session: &mut Session,
     view: &mut View,
-) -> Result<(), keiko_camera::CameraError> {
+) -> Result<(), CameraError> {
     let ctrl = ui.input(|input| input.modifiers.command || input.modifiers.ctrl);
     if response.drag_started_by(PointerButton::Primary)
         && ctrl
@@ -94,30 +104,12 @@ fn hands(
         let hand = view.projection(session, lens.size).beside(lens.pixel(at), pull.hand);
         session.pull_to(hand);
     } else {
-        let height = f64::from(lens.rect.height());
-        let drag = response.drag_delta();
-        let drag = [f64::from(drag.x) / height, f64::from(drag.y) / height];
-        if response.dragged_by(PointerButton::Primary) && !ctrl {
-            view.through = None;
-            view.orbit.turn(drag);
-        }
-        if response.dragged_by(PointerButton::Secondary) {
-            view.through = None;
-            view.orbit.pan(drag);
-        }
-        if response.dragged_by(PointerButton::Middle) {
-            view.orbit.zoom((2.0 * drag[1]).exp());
-        }
+        turn(response, view, ctrl);
     }
     if response.is_pointer_button_down_on() && ui.input(|input| input.pointer.secondary_down()) {
         fly(ui, view);
     }
-    if response.contains_pointer() {
-        let scroll = ui.input(|input| f64::from(input.smooth_scroll_delta().y));
-        if scroll != 0.0 {
-            view.orbit.zoom((-SCROLL * scroll).exp());
-        }
-    }
+    scroll(ui, response, view);
     for button in [PointerButton::Primary, PointerButton::Secondary] {
         if response.double_clicked_by(button)
             && let Some(at) = response.interact_pointer_pos()
@@ -149,15 +141,93 @@ fn fly(ui: &Ui, view: &mut View) {
     }
 }
 
+/// What drags do to the eye.
+fn turn(response: &Response, view: &mut View, ctrl: bool) {
+    let height = f64::from(response.rect.height()).max(1.0);
+    let drag = response.drag_delta();
+    let drag = [f64::from(drag.x) / height, f64::from(drag.y) / height];
+    if response.dragged_by(PointerButton::Primary) && !ctrl {
+        view.through = None;
+        view.orbit.turn(drag);
+    }
+    if response.dragged_by(PointerButton::Secondary) {
+        view.through = None;
+        view.orbit.pan(drag);
+    }
+    if response.dragged_by(PointerButton::Middle) {
+        view.orbit.zoom((2.0 * drag[1]).exp());
+    }
+}
+
+fn scroll(ui: &Ui, response: &Response, view: &mut View) {
+    let scroll = ui.input(|input| f64::from(input.smooth_scroll_delta().y));
+    if response.contains_pointer() && scroll != 0.0 {
+        view.orbit.zoom((-SCROLL * scroll).exp());
+    }
+}
+
+/// Many environments side by side: a click chooses one, a double click shows it alone.
+fn grid(ui: &mut Ui, response: &Response, lens: &Lens, session: &mut Session, view: &mut View) {
+    let rect = lens.rect;
+    turn(response, view, false);
+    scroll(ui, response, view);
+    let tiling = Tiling::of(session.env(), session.subject().num_envs());
+    if let Some(at) = response.interact_pointer_pos()
+        && response.clicked()
+    {
+        let from = (at - rect.min) / rect.size();
+        if let Some(env) = tiling.at(from.x.into(), from.y.into()) {
+            session.show(env);
+        }
+        view.grid = !response.double_clicked();
+    }
+    view.keep_up(session);
+    let moving = session.is_playing() || response.dragged() || ui.input(|input| input.is_scrolling());
+    let picture = view.mosaic(ui.ctx(), session, lens.size, moving);
+    ask_for_more(ui, &picture, moving);
+    let painter = ui.painter_at(rect);
+    if let Some(texture) = view.mosaic_texture() {
+        painter.image(texture.id(), rect, WHOLE, Color32::WHITE);
+    }
+    let tile = rect.size() / vec2(tiling.columns as f32, tiling.rows() as f32);
+    for env in tiling.first..tiling.first + tiling.count {
+        let [column, row] = tiling.place(env).map(|index| index as f32);
+        let place = Rect::from_min_size(rect.min + vec2(column * tile.x, row * tile.y), tile);
+        let chosen = env == session.env();
+        let frame = if chosen { Color32::from_rgb(250, 210, 70) } else { Color32::from_gray(60) };
+        let width = if chosen { 2.5 } else { 1.0 };
+        painter.rect_stroke(place, 0.0, Stroke::new(width, frame), StrokeKind::Inside);
+        let font = FontId::proportional(12.0);
+        painter.text(place.min + vec2(6.0, 4.0), Align2::LEFT_TOP, env.to_string(), font, Color32::WHITE);
+    }
+    if let Err(error) = picture {
+        banner(ui, rect, &error.to_string(), LAST);
+    }
+}
+
+/// Asks for the frame in which a picture becomes finer.
+fn ask_for_more(ui: &Ui, picture: &Result<bool, CameraError>, moving: bool) {
+    match picture {
+        Ok(true) if moving => ui.ctx().request_repaint(),
+        Ok(true) => ui.ctx().request_repaint_after_secs(REST as f32),
+        _ => {}
+    }
+}
+
 fn draw_marks(
     painter: &eframe::egui::Painter,
     lens: &Lens,
     projection: &Projection,
     session: &Session,
-    view: &View,
+    view: &mut View,
 ) {
     let (model, state, env) = (session.model(), session.state(), session.env());
-    let mut all = marks::marks(model, state, env, view.marks, view.size());
+    let mut all = Vec::new();
+    if view.marks.wireframe {
+        all.extend(marks::wireframe(session, view.outlines(session)));
+    }
+    all.extend(view.trails.iter().flat_map(|body| marks::trail(session.history(), *body)));
+    all.extend(marks::marks(session, view.marks, view.size()));
     if let Some(thing) = session.selected() {
         all.extend(marks::selection(model, state, env, thing, view.size()));
     }
@@ -168,6 +238,11 @@ fn draw_marks(
     let stroke = |rgb| Stroke::new(1.8, color(rgb));
     for mark in all {
         match mark {
+            Mark::Edge([a, b], rgb) => {
+                if let Some(ends) = projection.segment(a, b) {
+                    painter.line_segment(ends.map(|end| lens.point(end)), Stroke::new(0.8, color(rgb)));
+                }
+            }
             Mark::Line([a, b], rgb) => {
                 if let Some(ends) = projection.segment(a, b) {
                     painter.line_segment(ends.map(|end| lens.point(end)), stroke(rgb));
@@ -215,16 +290,13 @@ fn head(painter: &eframe::egui::Painter, a: Pos2, b: Pos2, color: Color32) {
 }
 
 /// Bad news over the picture.
-fn banner(ui: &mut Ui, rect: Rect, words: &str) {
+fn banner(ui: &mut Ui, rect: Rect, words: &str, hint: &str) {
     let place = Rect::from_min_size(rect.min + vec2(8.0, 8.0), vec2(rect.width() - 16.0, 0.0));
     ui.scope_builder(eframe::egui::UiBuilder::new().max_rect(place), |ui| {
         let frame = eframe::egui::Frame::new().fill(Color32::from_rgb(110, 20, 20)).inner_margin(8);
         frame.show(ui, |ui| {
             ui.colored_label(Color32::WHITE, words);
-            ui.colored_label(
-                Color32::from_gray(210),
-                "The last good state is shown. It is loaded again when a file is saved.",
-            );
+            ui.colored_label(Color32::from_gray(210), hint);
         });
     });
 }

@@ -1,6 +1,7 @@
 //! The window: eframe on the device that renders, or on one of its own.
 
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, resume_unwind, set_hook, take_hook};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ use keiko_camera::Backend;
 use crate::ViewError;
 use crate::app::{App, Painter};
 use crate::history::Curve;
+use crate::layout;
 use crate::session::Session;
 
 /// How the window opens.
@@ -30,6 +32,8 @@ pub struct Given {
     pub painter: Painter,
     /// How the run learned whose policy acts: each metric over environment steps.
     pub learned: Vec<Curve>,
+    /// Where it is remembered where the panels are; see [`layout::file`].
+    pub layout: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for Given {
@@ -39,7 +43,7 @@ impl std::fmt::Debug for Given {
 }
 
 /// What was drawn.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
     /// Frames.
     pub frames: u64,
@@ -47,6 +51,8 @@ pub struct Report {
     pub seconds: f64,
     /// Control steps of the session.
     pub steps: u64,
+    /// Why the next window will not know where the panels were.
+    pub forgotten: Option<String>,
 }
 
 impl Report {
@@ -86,7 +92,11 @@ pub fn run(mut session: Session, options: WindowOptions, given: Given) -> Result
     let mut app = App::new(session)?;
     app.paint_with(given.painter);
     app.show_learned(given.learned);
-    let mut window = Window { app, options, report: report.clone(), since: None };
+    if let Some(text) = given.layout.as_deref().and_then(layout::read) {
+        // One that another version wrote is not taken.
+        app.arrange(&text);
+    }
+    let mut window = Window { app, options, report: report.clone(), since: None, layout: given.layout };
     let create: eframe::AppCreator<'_> = Box::new(|context| {
         // Panels show what the window is cleared with: filling them would touch most pixels twice more.
         context.egui_ctx.all_styles_mut(|style| style.visuals.panel_fill = Color32::TRANSPARENT);
@@ -95,7 +105,7 @@ pub fn run(mut session: Session, options: WindowOptions, given: Given) -> Result
     });
     let opened = unless_it_cannot_open(|| eframe::run_native("keiko", native, create), &report);
     opened.map_err(ViewError::Window)?;
-    Ok(*lock(&report))
+    Ok(lock(&report).clone())
 }
 
 /// Opens a window. Libraries of the system that are missing are found by panics in crates below; before the first frame these are
@@ -108,15 +118,24 @@ fn unless_it_cannot_open(
     let words = Arc::new(Mutex::new(String::new()));
     let (told, heard, counted) = (before.clone(), words.clone(), report.clone());
     set_hook(Box::new(move |panic| match lock(&counted).frames {
-        0 => *lock(&heard) = panic.to_string(),
+        0 => *lock(&heard) = panic.payload_as_str().unwrap_or("a library of the system fails").to_owned(),
         _ => told(panic),
     }));
     let opened = catch_unwind(AssertUnwindSafe(open));
     set_hook(Box::new(move |panic| before(panic)));
     match opened {
-        Ok(result) => result.map_err(|error| error.to_string()),
+        Ok(result) => result.map_err(|error| without_source(&error.to_string())),
         Err(panic) if lock(report).frames > 0 => resume_unwind(panic),
         Err(_) => Err(lock(&words).clone()),
+    }
+}
+
+/// What winit says without the place in its own source, which is nobody's business: `os error at FILE:LINE: words`.
+fn without_source(words: &str) -> String {
+    let place = words.split_once("os error at ");
+    match place.and_then(|(before, after)| Some((before, after.split_once(": ")?.1))) {
+        Some((before, after)) => format!("{before}{after}"),
+        None => words.to_owned(),
     }
 }
 
@@ -130,6 +149,7 @@ struct Window {
     options: WindowOptions,
     report: Arc<Mutex<Report>>,
     since: Option<Instant>,
+    layout: Option<PathBuf>,
 }
 
 impl Window {
@@ -150,6 +170,14 @@ impl Window {
 }
 
 impl eframe::App for Window {
+    fn on_exit(&mut self) {
+        if let (Some(file), Some(text)) = (&self.layout, self.app.arrangement())
+            && let Err(error) = layout::write(file, &text)
+        {
+            lock(&self.report).forgotten = Some(format!("{}: {error}", file.display()));
+        }
+    }
+
     fn clear_color(&self, visuals: &Visuals) -> [f32; 4] {
         visuals.window_fill.to_normalized_gamma_f32()
     }
@@ -157,5 +185,18 @@ impl eframe::App for Window {
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         self.app.ui(ui);
         self.count(&ui.ctx().clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_source;
+
+    #[test]
+    fn places_in_the_source_of_others_are_left_out() {
+        let said =
+            "winit EventLoopError: os error at registry/winit-0.30.13/src/mod.rs:756: no display is set";
+        assert_eq!(without_source(said), "winit EventLoopError: no display is set");
+        assert_eq!(without_source("no adapter: none was found"), "no adapter: none was found");
     }
 }

@@ -19,3 +19,4 @@ pub mod plan;
 pub mod record;
 pub mod space;
 pub mod step;
+pub mod touch;

@@ -1,9 +1,10 @@
-//! What somebody does by hand to one environment of a task, and what is read of its rewards while its episode runs.
+//! What somebody does by hand to one environment of a task, and what is read of it alone while its episode runs.
 
 use bevy_ecs::prelude::*;
 use keiko_dynamics::batch::Part;
+use keiko_world::lanes::publish_alone;
 use keiko_world::schedule::Physics;
-use keiko_world::{BatchState, EnvParameters, Field};
+use keiko_world::{BatchState, EnvParameters, Field, Touch};
 
 use crate::contract::VecEnv;
 use crate::running::{Running, import};
@@ -61,6 +62,36 @@ impl TaskEnv {
         let mut mask = vec![false; own.num_envs()];
         mask[env] = true;
         self.simulation.world.resource_mut::<Physics>().0.set_wrench(&mask, &all);
+    }
+
+    /// The state of one environment alone, `[rows, 1]`: what it costs does not depend on how many there are.
+    ///
+    /// # Panics
+    /// If there is no such environment.
+    pub fn state_of(&self, env: usize) -> BatchState {
+        let mut alone = BatchState::new(&self.scene().model, 1);
+        publish_alone(self.core(), env, &mut alone);
+        let step = self.core().number(Part::State, self.running().rules.clock.step, env);
+        alone.steps[0] = step as u64 * self.decimation();
+        alone
+    }
+
+    /// Commands of one environment, three numbers each, in the order of the scene file `[3 num_commands]`.
+    ///
+    /// # Panics
+    /// If there is no such environment.
+    pub fn commands_of(&self, env: usize) -> Vec<f32> {
+        let rules = &self.running().rules;
+        let number = |row| self.core().number(Part::State, rules.command + row, env) as f32;
+        (0..3 * rules.commands.len()).map(number).collect()
+    }
+
+    /// The points at which an environment presses on something; see [`Executor::touches`](keiko_world::Executor::touches).
+    ///
+    /// # Panics
+    /// If there is no such environment.
+    pub fn touches(&self, env: usize) -> Vec<Touch> {
+        self.simulation.world.resource::<Physics>().0.touches(env)
     }
 
     /// Sum of the values of each reward term over the episode of an environment so far, before its factor, in the order of

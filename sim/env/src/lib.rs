@@ -28,5 +28,5 @@ pub use contract::{EnvSpec, EpisodeEnd, GroupSpec, ImageShape, StepOutput, VecEn
 pub use episodes::{Breakage, FaultCounts};
 pub use eyes::{Ended, Onlooker};
 pub use images::{ImageTerm, LastPose};
-pub use keiko_world::{BatchState, Field, Moment, Picture, Renderer, SnapshotError};
+pub use keiko_world::{BatchState, Field, Moment, Picture, Renderer, SnapshotError, Touch};
 pub use task_env::{EnvOptions, TaskEnv, physics_options};

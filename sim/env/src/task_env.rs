@@ -373,7 +373,7 @@ impl TaskEnv {
         self.eyes.as_ref().map_or_else(Vec::new, |eyes| eyes.waiting(self.images().len()))
     }
 
-    fn decimation(&self) -> u64 {
+    pub(crate) fn decimation(&self) -> u64 {
         u64::from(self.decimation)
     }
 }

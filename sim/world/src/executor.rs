@@ -1,6 +1,7 @@
 //! What every physics executor does: hold `num_envs` copies of a model, step them, reset some of them.
 
 use bevy_ecs::prelude::Resource;
+pub use keiko_dynamics::touch::Touch;
 use keiko_model::RobotModel;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +11,7 @@ use crate::lanes::LanesExecutor;
 /// The state of the batch as everybody above the executor sees it. `nb` bodies, `nq` positions, `nv` degrees
 /// of freedom, `nu` actuators, `ns` sensor numbers of the [`RobotModel`]; every field is `[rows, num_envs]`.
 /// World frame is the environment's own origin; quaternions xyzw.
-#[derive(Clone, Debug, Default, PartialEq, Resource)]
+#[derive(Clone, Debug, Default, PartialEq, Resource, Serialize, Deserialize)]
 pub struct BatchState {
     /// Positions `[nq]`, in model order \[m, rad, quaternion\].
     pub qpos: Field,
@@ -51,6 +52,44 @@ impl BatchState {
             sensors: field(model.num_sensor_values()),
             steps: vec![0; num_envs],
         }
+    }
+
+    /// All fields, in the order of their declaration.
+    pub fn fields(&self) -> [&Field; 9] {
+        [
+            &self.qpos,
+            &self.qvel,
+            &self.body_position,
+            &self.body_rotation,
+            &self.body_linear_velocity,
+            &self.body_angular_velocity,
+            &self.actuator_force,
+            &self.contact_force,
+            &self.sensors,
+        ]
+    }
+
+    /// All fields, in the same order.
+    pub fn fields_mut(&mut self) -> [&mut Field; 9] {
+        [
+            &mut self.qpos,
+            &mut self.qvel,
+            &mut self.body_position,
+            &mut self.body_rotation,
+            &mut self.body_linear_velocity,
+            &mut self.body_angular_velocity,
+            &mut self.actuator_force,
+            &mut self.contact_force,
+            &mut self.sensors,
+        ]
+    }
+
+    /// Gives environment `env` the state of environment `from` of `other`.
+    pub fn set_column(&mut self, env: usize, other: &Self, from: usize) {
+        for (field, other) in self.fields_mut().into_iter().zip(other.fields()) {
+            field.set_column(env, other.column(from));
+        }
+        self.steps[env] = other.steps[from];
     }
 }
 
@@ -205,6 +244,12 @@ pub trait Executor: Send + Sync {
     /// Sets the force and torque on the bodies of environments with `mask[env]`, from now until their next reset;
     /// `[6 nb, num_envs]`, see [`EnvParameters::wrench`].
     fn set_wrench(&mut self, mask: &[bool], wrench: &Field);
+
+    /// The points at which an environment presses on something, for people who look at it: shapes as they lie now, forces of the
+    /// end of the last step. None where the executor does not know them.
+    fn touches(&self, _env: usize) -> Vec<Touch> {
+        Vec::new()
+    }
 
     /// The batched engine, where this is it: a task can then work on each block of environments in the same pass.
     fn as_lanes(&mut self) -> Option<&mut LanesExecutor> {

@@ -19,7 +19,9 @@ pub mod stopwatch;
 pub mod verify;
 
 pub use engine::EngineChoice;
-pub use executor::{BatchState, EnvParameters, Executor, Fault, FaultCause, SnapshotError, Unsupported};
+pub use executor::{
+    BatchState, EnvParameters, Executor, Fault, FaultCause, SnapshotError, Touch, Unsupported,
+};
 pub use field::Field;
 pub use lanes::LanesExecutor;
 pub use looks::Looks;

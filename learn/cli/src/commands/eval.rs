@@ -5,7 +5,6 @@ use keiko_train::find_run;
 
 use super::run_files::{describe_report, eval_seed, evaluate_blind, load_policy, load_task, set_report};
 use crate::args::Eval;
-use crate::engine::with_engine;
 use crate::exit::{Code, CommandResult, OrExit};
 use crate::output::Output;
 
@@ -15,7 +14,7 @@ pub fn run(args: &Eval, output: &mut Output) -> CommandResult {
         return super::eval_policy::run(args, output);
     }
     let run = find_run(&args.runs, &args.run)?;
-    let task = load_task(&run, &with_engine(&args.overrides, args.physics))?;
+    let task = load_task(&run, &args.changes.list())?;
     let policy = load_policy(&run)?;
     let num_envs = args.envs.clamp(1, args.episodes.max(1));
     let options = EnvOptions { num_envs, seed: eval_seed(args.seed), ..EnvOptions::default() };

@@ -1,36 +1,29 @@
 //! `keiko eval --policy`: a policy that sees and reads, over many episodes of a scene.
 
-use anyhow::{Context, anyhow};
-use keiko_camera::Camera;
+use anyhow::Context;
 use keiko_env::{EnvOptions, TaskEnv, VecEnv};
 use keiko_model::task::{TaskSpec, resolve_scene};
 use keiko_policy::noise::{Purpose, Stream};
-use keiko_policy::vla::config::FeatureType;
-use keiko_policy::vla::{Checkpoint, VlaConfig, VlaPolicy};
+use keiko_policy::vla::{Checkpoint, VlaPolicy};
 use keiko_train::TrainError;
 use keiko_train::chunk_eval::{Seen, Stage, evaluate_chunks};
 use keiko_train::eval::EvalReport;
 use keiko_train::finetune::data::Robot;
 use keiko_train::finetune::dir::policy_folder;
-use keiko_train::finetune::start::{check_robot, read_robot};
+use keiko_train::finetune::start::read_robot;
 
 use super::run_files::{build_env, describe_report, eval_seed, set_report};
 use super::train::open_device;
 use crate::args::{DeviceArg, Eval};
-use crate::embodiment::Embodiment;
-use crate::engine::with_engine;
 use crate::exit::{Code, CommandResult, OrExit};
 use crate::output::Output;
-use crate::studio::Studio;
-
-/// What comes before a camera's name in the name of its feature.
-const IMAGES: &str = keiko_data::IMAGES;
+use crate::senses::Senses;
 
 /// Runs the command.
 pub fn run(args: &Eval, output: &mut Output) -> CommandResult {
     let path = args.policy.as_deref().context("--policy is needed").or_exit(Code::Usage)?;
     let scene = args.task.as_deref().context("--policy needs --task, a scene").or_exit(Code::Usage)?;
-    let task = TaskSpec::load(&resolve_scene(scene)?, &with_engine(&args.overrides, args.physics))?;
+    let task = TaskSpec::load(&resolve_scene(scene)?, &args.changes.list())?;
     let device = open_device(args.device, output)?;
     let folder = policy_folder(path);
     let checkpoint = Checkpoint::load(&folder, device.tensors()).or_exit(Code::Usage)?;
@@ -77,74 +70,18 @@ impl Scenario<'_> {
         let options =
             EnvOptions { num_envs: self.num_envs, seed: eval_seed(self.seed), ..EnvOptions::default() };
         let env = build_env(self.task, options, self.device)?;
-        let embodiment = Embodiment::of(self.task, &env).or_exit(Code::Usage)?;
-        let there = Robot {
-            robot_type: Some(embodiment.robot_type.clone()),
-            fps: embodiment.fps.into(),
-            state: embodiment.state.clone(),
-            action: embodiment.action.clone(),
-        };
-        if let Some(robot) = robot {
-            check_robot(robot, &there)?;
-        }
-        let dims = [checkpoint.config.state_dim(), checkpoint.config.action_dim()];
-        if dims != [there.state.len(), there.action.len()] {
-            let error = anyhow!(
-                "the policy has a state of {} and actions of {} numbers, the robot {} and {}",
-                dims[0],
-                dims[1],
-                there.state.len(),
-                there.action.len()
-            );
-            return Err(error).or_exit(Code::Usage);
-        }
-        let cameras = cameras(&checkpoint.config, &env).or_exit(Code::Usage)?;
-        let studio = Studio::new(&env, &cameras, self.device).or_exit(Code::Machine)?;
-        let texts = match &self.task.language {
-            Some(language) => language.instructions().into_iter().map(|sentence| sentence.text).collect(),
-            None => vec![self.task.description.clone()],
-        };
+        let senses = Senses::new(&checkpoint, robot, self.task, &env, self.device)?;
         let policy = VlaPolicy::new(checkpoint, self.seed).or_exit(Code::Usage)?;
-        let mut stage = Theatre {
-            names: cameras.iter().map(|camera| format!("{IMAGES}{}", camera.name)).collect(),
-            shuffle: self.shuffled.then(|| Stream::new(self.seed, Purpose::Shuffle)),
-            env,
-            embodiment,
-            studio,
-            texts,
-        };
+        let shuffle = self.shuffled.then(|| Stream::new(self.seed, Purpose::Shuffle));
+        let mut stage = Theatre { env, senses, shuffle };
         Ok(evaluate_chunks(&policy, &mut stage, self.episodes)?)
     }
-}
-
-/// The scene's cameras that a policy looks through, in its sizes.
-fn cameras(config: &VlaConfig, env: &TaskEnv) -> anyhow::Result<Vec<Camera>> {
-    let known = &env.scene().model.cameras;
-    let features = config.input_features.0.iter().filter(|(_, feature)| feature.kind == FeatureType::Visual);
-    features
-        .map(|(feature, of)| {
-            let name = feature.strip_prefix(IMAGES).unwrap_or(feature);
-            let camera = known.iter().find(|camera| camera.name == name).with_context(|| {
-                let there = known.iter().map(|camera| camera.name.as_str()).collect::<Vec<_>>().join(", ");
-                format!("the policy looks through a camera `{name}`; the scene has {there}")
-            })?;
-            match of.shape[..] {
-                [_, height, width] => Ok(camera.clone().resized([width as u32, height as u32])),
-                _ => Err(anyhow!("the policy's `{feature}` has the shape {:?}", of.shape)),
-            }
-        })
-        .collect()
 }
 
 /// A scene whose cameras and words a policy is given.
 struct Theatre {
     env: TaskEnv,
-    embodiment: Embodiment,
-    studio: Studio,
-    /// Of the cameras, as the policy has them.
-    names: Vec<String>,
-    /// Instructions by number.
-    texts: Vec<String>,
+    senses: Senses,
     shuffle: Option<Stream>,
 }
 
@@ -154,27 +91,16 @@ impl Stage for Theatre {
     }
 
     fn look(&mut self, envs: &[usize], episodes: &[u64]) -> Result<Seen, TrainError> {
-        let lost = |error: keiko_camera::CameraError| TrainError::Device(error.to_string());
-        let shots = self.studio.shoot(&self.env).map_err(lost)?;
-        let images = self.names.iter().zip(&shots).map(|(name, shots)| {
-            let pixels = envs.iter().flat_map(|&env| &shots[env].pixels).copied().collect();
-            let (width, height) = shots.first().map_or((0, 0), |image| (image.width, image.height));
-            (name.clone(), width, height, pixels)
-        });
-        let images = images.collect();
-        let asked = self.env.instructions();
-        let text = |(&env, &episode): (&usize, &u64)| {
-            let own = asked.as_ref().map_or(0, |asked| asked[env]);
+        let text = |(&env, &episode): (&usize, &u64)| match &self.shuffle {
             // One for the whole episode.
-            let number = match &self.shuffle {
-                Some(stream) => (stream.bits(env as u64, episode, 0) % self.texts.len() as u64) as usize,
-                None => own,
-            };
-            self.texts.get(number).or(self.texts.first()).cloned().unwrap_or_default()
+            Some(stream) => {
+                let number = stream.bits(env as u64, episode, 0) % self.senses.texts().len() as u64;
+                self.senses.text(number as usize).to_owned()
+            }
+            None => self.senses.text_of(&self.env, env).to_owned(),
         };
-        let instructions = envs.iter().zip(episodes).map(text).collect();
-        let state = self.env.state();
-        let states = envs.iter().flat_map(|&env| self.embodiment.state_of(state, env)).collect();
-        Ok(Seen { images, instructions, states })
+        let told = envs.iter().zip(episodes).map(text).collect();
+        let lost = |error: keiko_camera::CameraError| TrainError::Device(error.to_string());
+        self.senses.look(&self.env, envs, told).map_err(lost)
     }
 }

@@ -27,6 +27,7 @@ mod verify_bits;
 mod verify_mujoco;
 mod verify_smolvla;
 mod view;
+mod view_actors;
 
 use keiko_world::verify::bits::Claim;
 

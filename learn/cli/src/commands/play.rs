@@ -13,7 +13,6 @@ use super::actor::Actor;
 use super::film::{Film, FilmOptions};
 use super::run_files::{build_env, eval_seed, load_policy, load_task};
 use crate::args::Play;
-use crate::engine::with_engine;
 use crate::exit::{Code, CommandResult, OrExit};
 use crate::output::Output;
 
@@ -23,7 +22,7 @@ const PRINT_EVERY: f64 = 0.5;
 /// Runs the command.
 pub fn run(args: &Play, output: &mut Output) -> CommandResult {
     let run = find_run(&args.runs, &args.run)?;
-    let task = load_task(&run, &with_engine(&args.overrides, args.physics))?;
+    let task = load_task(&run, &args.changes.list())?;
     let policy = load_policy(&run)?;
     let options = EnvOptions { num_envs: 1, seed: eval_seed(args.seed), ..EnvOptions::default() };
     let mut env = build_env(&task, options, args.device)?;

@@ -19,7 +19,6 @@ use super::data::refused;
 use super::run_files::{build_env, load_policy};
 use crate::args::Record;
 use crate::embodiment::Embodiment;
-use crate::engine::with_engine;
 use crate::exit::{Code, CommandResult, Failure, OrExit};
 use crate::output::Output;
 use crate::signals::Signals;
@@ -33,8 +32,8 @@ const HOPELESS: usize = 200;
 
 /// Runs the command.
 pub fn run(args: &Record, output: &mut Output) -> CommandResult {
-    let file = resolve_scene(&args.scene.scene)?;
-    let task = TaskSpec::load(&file, &with_engine(&args.scene.overrides, args.physics))?;
+    let file = resolve_scene(&args.scene)?;
+    let task = TaskSpec::load(&file, &args.changes.list())?;
     // One environment to look at before anything is opened.
     let probe = build_env(&task, EnvOptions::default(), args.device)?;
     let cameras = cameras(args, &task, &probe).or_exit(Code::Usage)?;

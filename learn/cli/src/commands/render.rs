@@ -15,7 +15,6 @@ use serde_json::json;
 
 use super::render_video;
 use crate::args::Render;
-use crate::engine::with_engine;
 use crate::exit::{Code, CommandResult, OrExit};
 use crate::eyes;
 use crate::numpy::{Column, write_columns};
@@ -142,7 +141,7 @@ fn robot(args: &Render) -> CommandResult<Subject> {
 /// An environment of a scene at the start of its first episode.
 fn scene(args: &Render) -> CommandResult<Subject> {
     let file = resolve_scene(&args.what)?;
-    let task = TaskSpec::load(&file, &with_engine(&args.overrides, None))?;
+    let task = TaskSpec::load(&file, &args.overrides)?;
     let first_env = u32::try_from(args.env).or_exit(Code::Usage)?;
     let options = EnvOptions { num_envs: 1, seed: args.seed, first_env, ..EnvOptions::default() };
     let env = TaskEnv::new(&task, &options)?;

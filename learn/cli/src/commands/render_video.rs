@@ -12,7 +12,6 @@ use super::film::{Film, FilmOptions};
 use super::render::is_robot_file;
 use super::run_files::{build_env, load_policy};
 use crate::args::{ActionsArg, Render};
-use crate::engine::with_engine;
 use crate::exit::{Code, CommandResult, OrExit};
 use crate::output::Output;
 
@@ -26,7 +25,7 @@ pub fn run(args: &Render, output: &mut Output) -> CommandResult {
         let error = anyhow!("--channels {}: a video shows colour; allowed: rgb", other.name());
         return Err(error).or_exit(Code::Usage);
     }
-    let task = TaskSpec::load(&resolve_scene(&args.what)?, &with_engine(&args.overrides, None))?;
+    let task = TaskSpec::load(&resolve_scene(&args.what)?, &args.overrides)?;
     let first_env = u32::try_from(args.env).or_exit(Code::Usage)?;
     let options = EnvOptions { num_envs: 1, seed: args.seed, first_env, ..EnvOptions::default() };
     let mut env = build_env(&task, options, args.device)?;

@@ -12,7 +12,6 @@ use super::junit::{self, Check};
 use super::random_actions::RandomActions;
 use super::soak;
 use crate::args::Smoke;
-use crate::engine::with_engine;
 use crate::exit::{Code, CommandResult, OrExit};
 use crate::eyes;
 use crate::output::{Output, complain};
@@ -37,7 +36,7 @@ pub fn run(args: &Smoke, output: &mut Output) -> CommandResult {
     let mut invalid = false;
     let renderer = eyes::backend(args.device).or_exit(Code::Machine)?;
     for file in &scenes {
-        let (name, checks) = match TaskSpec::load(file, &with_engine(&args.overrides, args.physics)) {
+        let (name, checks) = match TaskSpec::load(file, &args.changes.list()) {
             Ok(spec) => {
                 let checks = match args.soak {
                     Some(total) => soak::run(&spec, total.div_ceil(scenes.len()), args).map(|soak| {

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
-use keiko_env::{EnvOptions, TaskEnv};
+use keiko_env::{EnvOptions, TaskEnv, VecEnv};
 use keiko_model::task::{TaskSpec, resolve_scene};
 use keiko_policy::Policy;
 use keiko_train::device::Device;
@@ -13,6 +13,7 @@ use keiko_train::progress::{Progress, ProgressMode, ProgressUpdate};
 use keiko_train::tfevents::EventLog;
 use keiko_train::trainer::{IterationReport, Trainer};
 use keiko_train::{CheckpointStore, DeviceImages, RunDir, RunInfo, find_run};
+use keiko_viewer::live::{Host, LiveError};
 use serde::{Deserialize, Serialize};
 
 use super::actor::Actor;
@@ -23,7 +24,7 @@ use super::run_files::{
 };
 use crate::args::{DeviceArg, Train};
 use crate::engine::PhysicsArg;
-use crate::exit::{Code, CommandResult, OrExit};
+use crate::exit::{Code, CommandResult, Failure, OrExit};
 use crate::eyes;
 use crate::output::{Output, complain};
 use crate::signals::Signals;
@@ -65,11 +66,16 @@ struct Run {
 /// Runs the command.
 pub fn run(args: &Train, output: &mut Output) -> CommandResult {
     let signals = Signals::listen()?;
+    // Removes its socket when it goes, however this ends.
+    let mut live = args.live.as_deref().map(Host::open).transpose()?;
     let mut run = match &args.resume {
-        Some(which) => resume(&find_run(&args.runs, which)?, args, output)?,
-        None => start(args, output)?,
+        Some(which) => resume(&find_run(&args.runs, which)?, args, live.as_mut(), output)?,
+        None => start(args, live.as_mut(), output)?,
     };
     output.say(format!("run folder: {}", run.dir.path().display()));
+    if let Some(live) = &live {
+        output.say(format!("look at it with: keiko view --attach {}", live.path().display()));
+    }
     let interrupted = run.train(&signals, output)?;
     run.progress.finish();
     let steps = run.trainer.env_steps();
@@ -104,15 +110,15 @@ pub fn run(args: &Train, output: &mut Output) -> CommandResult {
 }
 
 /// A new run.
-fn start(args: &Train, output: &Output) -> CommandResult<Run> {
+fn start(args: &Train, live: Option<&mut Host>, output: &Output) -> CommandResult<Run> {
     let scene = args.scene.as_deref().unwrap_or_default();
     let file = resolve_scene(scene)?;
-    let mut overrides = args.overrides.clone();
+    let mut overrides = args.changes.overrides.clone();
     overrides.push(format!("train.seed={}", args.seed));
     overrides.extend(args.envs.map(|envs| format!("train.num_envs={envs}")));
     overrides.extend(args.iterations.map(|iterations| format!("train.iterations={iterations}")));
     overrides.extend(args.video_every.map(|every| format!("train.video_every={every}")));
-    overrides.extend(args.physics.map(PhysicsArg::as_override));
+    overrides.extend(args.changes.physics.map(PhysicsArg::as_override));
     let mut task = TaskSpec::load(&file, &overrides)?;
     let device = open_device(args.device, output)?;
     // The folder comes after all that can be wrong with the scene, so that no empty ones are left behind.
@@ -123,7 +129,8 @@ fn start(args: &Train, output: &Output) -> CommandResult<Run> {
     env.set_replay_dir(Some(dir.path().join(REPLAY_DIR)));
     say_notes(&env, output);
     let joints = env.joint_names();
-    let trainer = Trainer::seeing(Box::new(env), images, task.train.clone(), args.seed, device)?;
+    let env = shown(env, live, &task)?;
+    let trainer = Trainer::seeing(env, images, task.train.clone(), args.seed, device)?;
     let mut run = assemble(task, args.seed, dir, trainer, output, joints, None)?;
     // A run that is killed before its first checkpoint can be resumed too.
     run.save_checkpoint()?;
@@ -131,12 +138,12 @@ fn start(args: &Train, output: &Output) -> CommandResult<Run> {
 }
 
 /// A run that goes on from its newest intact checkpoint.
-fn resume(path: &Path, args: &Train, output: &Output) -> CommandResult<Run> {
+fn resume(path: &Path, args: &Train, live: Option<&mut Host>, output: &Output) -> CommandResult<Run> {
     let mut dir = RunDir::resume(path)?;
     let mut overrides: Vec<String> =
         args.iterations.map(|iterations| format!("train.iterations={iterations}")).into_iter().collect();
     overrides.extend(args.video_every.map(|every| format!("train.video_every={every}")));
-    overrides.extend(args.physics.map(PhysicsArg::as_override));
+    overrides.extend(args.changes.physics.map(PhysicsArg::as_override));
     let task = load_task(path, &overrides)?;
     let seed = dir.record().start.seed;
     let device = open_device(args.device, output)?;
@@ -158,7 +165,8 @@ fn resume(path: &Path, args: &Train, output: &Output) -> CommandResult<Run> {
     env.set_replay_dir(Some(path.join(REPLAY_DIR)));
     output.say(format!("physics: {}", env.engine()));
     let joints = env.joint_names();
-    let mut trainer = Trainer::seeing(Box::new(env), images, task.train.clone(), seed, device)?;
+    let env = shown(env, live, &task)?;
+    let mut trainer = Trainer::seeing(env, images, task.train.clone(), seed, device)?;
     if let Some(checkpoint) = &latest.checkpoint {
         trainer.restore(&checkpoint.files)?;
     }
@@ -368,6 +376,20 @@ fn seeing_env(
     let mut env = TaskEnv::new(task, &options).or_exit(Code::Scene)?;
     let sight = eyes::open_for(&mut env, device)?;
     Ok((env, sight.map(|sight| Box::new(sight) as Box<dyn DeviceImages>)))
+}
+
+/// The environments of a run, of which one can be looked at where somebody may.
+fn shown(env: TaskEnv, live: Option<&mut Host>, task: &TaskSpec) -> CommandResult<Box<dyn VecEnv>> {
+    match live {
+        Some(live) => Ok(Box::new(live.show(env, task)?)),
+        None => Ok(Box::new(env)),
+    }
+}
+
+impl From<LiveError> for Failure {
+    fn from(error: LiveError) -> Self {
+        Self { code: Code::Machine, error: error.into() }
+    }
 }
 
 /// The device that was asked for; says which it is.

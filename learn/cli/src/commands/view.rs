@@ -4,25 +4,21 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use keiko_data::Image;
-use keiko_env::{Field, TaskEnv, VecEnv};
 use keiko_model::task::resolve_scene;
-use keiko_policy::Policy;
-use keiko_train::agent::check_policy;
 use keiko_train::find_run;
 use keiko_train::metrics::{MetricsLine, read_metrics};
-use keiko_viewer::{
-    Actor, Casting, Curve, Given, LoadOptions, Painter, Session, Source, ViewError, WindowOptions,
-};
+use keiko_viewer::{Casting, Curve, Given, LoadOptions, Painter, Session, Source, ViewError, WindowOptions};
 
 use super::render::is_robot_file;
-use super::run_files::{ENV_STEPS, load_policy};
+use super::run_files::ENV_STEPS;
+use super::view_actors::{reader, reads, trained};
 use crate::args::View;
-use crate::engine::with_engine;
+use crate::engine::PhysicsArg;
 use crate::exit::{Code, CommandResult, Failure, OrExit};
 use crate::eyes;
-use crate::output::Output;
+use crate::output::{Output, complain};
 
 /// Configuration of a run, by which it is known.
 const CONFIG: &str = "config.toml";
@@ -30,39 +26,41 @@ const CONFIG: &str = "config.toml";
 /// Runs the command.
 pub fn run(args: &View, output: &mut Output) -> CommandResult {
     let (source, run) = source(args)?;
-    if args.policy.is_some() && !matches!(source, Source::Scene { .. }) {
-        let error = anyhow!("--policy: {} has no task that a policy could act in", args.what);
+    if let (Some(what), Some(_)) = (&args.what, &args.policy)
+        && !matches!(source, Source::Scene { .. })
+    {
+        let error = anyhow!("--policy: {what} has no task that a policy could act in");
         return Err(error).or_exit(Code::Usage);
     }
-    let policy = match &args.policy {
-        Some(policy) => Some(find_run(&args.runs, policy)?),
-        None => run,
-    };
+    let (casting, run) = casting(args, &source, run)?;
     let options = LoadOptions {
         num_envs: args.envs,
         seed: args.seed,
-        physics: args.physics.map(crate::engine::PhysicsArg::choice),
+        physics: args.changes.physics.map(PhysicsArg::choice),
         backend: eyes::backend(args.device).or_exit(Code::Machine)?,
     };
     let renderer = options.backend.name();
-    let learned = policy.as_deref().map(learned).unwrap_or_default();
-    let play = args.play || policy.is_some();
-    let session = Session::new(source, options, policy.map(casting))?;
+    let learned = run.as_deref().map(learned).unwrap_or_default();
+    let play = args.play || casting.is_some() || args.attach.is_some();
+    let session = Session::new(source, options, casting)?;
     output.say(format!("physics: {}; picture: {renderer}", session.subject().engine));
     output.set("subject", session.subject().name.clone());
     output.set("engine", session.subject().engine.clone());
     output.set("renderer", renderer);
     let size = args.size.map(|side| side as f32);
-    let given = Given { painter: painter(), learned };
+    let given = Given { painter: painter(), learned, layout: keiko_viewer::layout::file() };
     let report = keiko_viewer::run(session, WindowOptions { size, play, frames: args.frames }, given);
     let report = report.map_err(|error| match error {
         ViewError::Window(_) => {
-            let advice =
-                format!("`keiko render {} --out picture.png` needs neither display nor window", args.what);
+            let what = args.what.as_deref().unwrap_or("SCENE");
+            let advice = format!("`keiko render {what} --out picture.png` needs neither display nor window");
             Failure { code: Code::Machine, error: anyhow!("{error}; {advice}") }
         }
         other => other.into(),
     })?;
+    if let Some(why) = &report.forgotten {
+        complain(format!("warning: where the panels are is not remembered: {why}"));
+    }
     if args.frames.is_some() {
         let [width, height] = args.size;
         let rate = report.frames_per_second();
@@ -87,19 +85,47 @@ fn painter() -> Painter {
 
 /// What is meant, and the run whose policy acts where that is a run.
 fn source(args: &View) -> CommandResult<(Source, Option<PathBuf>)> {
-    let path = Path::new(&args.what);
-    if is_robot_file(&args.what) {
+    if let Some(socket) = &args.attach {
+        return Ok((Source::Live { socket: socket.clone() }, None));
+    }
+    let what = args.what.as_deref().unwrap_or_default();
+    let path = Path::new(what);
+    if is_robot_file(what) {
         return Ok((Source::Robot { file: path.to_owned(), root: args.root.clone() }, None));
     }
     if path.extension().is_some_and(|extension| extension == "safetensors") {
         return Ok((Source::Replay { file: path.to_owned() }, None));
     }
-    let overrides = with_engine(&args.overrides, None);
-    if args.what == "last" || path.join(CONFIG).is_file() {
-        let run = find_run(&args.runs, &args.what)?;
+    let overrides = args.changes.overrides.clone();
+    if what == "last" || path.join(CONFIG).is_file() {
+        let run = find_run(&args.runs, what)?;
         return Ok((Source::Scene { file: run.join(CONFIG), overrides }, Some(run)));
     }
-    Ok((Source::Scene { file: resolve_scene(&args.what)?, overrides }, None))
+    if reads(path) {
+        let error = anyhow!(
+            "{what} is a policy that sees and reads; name a scene for it: keiko view SCENE --policy {what}"
+        );
+        return Err(error).or_exit(Code::Usage);
+    }
+    Ok((Source::Scene { file: resolve_scene(what)?, overrides }, None))
+}
+
+/// Who acts, and the run that it learned in.
+fn casting(
+    args: &View,
+    source: &Source,
+    run: Option<PathBuf>,
+) -> CommandResult<(Option<Casting>, Option<PathBuf>)> {
+    let run = match &args.policy {
+        Some(policy) if reads(Path::new(policy)) => {
+            let Source::Scene { file, overrides } = source else { return Ok((None, None)) };
+            let casting = reader(Path::new(policy), file.clone(), overrides.clone(), args.seed, args.device);
+            return Ok((Some(casting), None));
+        }
+        Some(policy) => Some(find_run(&args.runs, policy)?),
+        None => run,
+    };
+    Ok((run.clone().map(trained), run))
 }
 
 /// How a run learned: each of its metrics over environment steps. A run without metrics has none to show.
@@ -116,54 +142,12 @@ fn learned(run: &Path) -> Vec<Curve> {
     names.into_iter().map(curve).filter(|curve| !curve.points.is_empty()).collect()
 }
 
-/// Lets the policy of a run act, the newest that there is at every load.
-fn casting(run: PathBuf) -> Casting {
-    Box::new(move |env| {
-        let policy = load_policy(&run).map_err(|failure| format!("{:#}", failure.error))?;
-        let trained = Trained::new(policy, env, &run).map_err(|error| format!("{error:#}"))?;
-        Ok(Box::new(trained) as Box<dyn Actor>)
-    })
-}
-
-/// A policy that acts in all environments.
-struct Trained {
-    policy: Policy,
-    /// Index of the group that it observes.
-    group: usize,
-    name: String,
-}
-
-impl Trained {
-    fn new(policy: Policy, env: &TaskEnv, run: &Path) -> anyhow::Result<Self> {
-        check_policy(&policy, env.spec())?;
-        policy.config().check_joints(&env.joint_names())?;
-        let groups = &env.spec().observations;
-        let group = groups
-            .iter()
-            .position(|group| group.name == "policy")
-            .context("no observation group `policy`")?;
-        Ok(Self { policy, group, name: run.display().to_string() })
-    }
-}
-
-impl Actor for Trained {
-    fn name(&self) -> String {
-        self.name.clone()
-    }
-
-    fn act(&mut self, env: &TaskEnv, actions: &mut Field) -> Result<(), String> {
-        let observations = env.output().observations[self.group].as_slice();
-        self.policy.act(observations, env.spec().num_envs, actions.as_mut_slice());
-        Ok(())
-    }
-}
-
 impl From<ViewError> for Failure {
     fn from(error: ViewError) -> Self {
         let code = match error {
             ViewError::File(_) | ViewError::Replay(_) => Code::Scene,
             ViewError::Policy(_) => Code::Usage,
-            ViewError::Camera(_) | ViewError::Window(_) => Code::Machine,
+            ViewError::Camera(_) | ViewError::Window(_) | ViewError::Live(_) => Code::Machine,
         };
         Self { code, error: error.into() }
     }

@@ -5,6 +5,7 @@ mod against_mujoco;
 mod errors;
 mod finetune;
 mod import;
+mod live;
 mod outputs;
 mod pixels;
 mod record;

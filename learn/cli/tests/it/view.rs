@@ -26,6 +26,7 @@ fn without_a_display_it_says_so_and_names_the_way_on() {
         for piece in ["no window:", &format!("`keiko render {what} --out picture.png`")] {
             assert!(stderr.contains(piece), "no `{piece}` in: {stderr}");
         }
+        assert!(!stderr.contains(".rs") && !stderr.contains("registry"), "a place in the source: {stderr}");
     }
 }
 
@@ -64,4 +65,27 @@ fn a_policy_of_another_scene_is_refused_before_a_window_opens() {
         stderr.contains("arm-reach") || stderr.contains("observ") || stderr.contains("action"),
         "{stderr}"
     );
+}
+
+#[test]
+fn a_policy_that_reads_needs_a_scene_and_opens_in_it() {
+    let dir = TempDir::new("view-reader");
+    let (data, out) = (dir.file("demos"), dir.file("out"));
+    let cpu = ["--device", "cpu"];
+    let record = ["record", "reach-to", "--episodes", "2", "--out", &data];
+    crate::support::keiko(&[&record[..], &cpu].concat()).expect(0);
+    let learn = ["finetune", &data, "--out", &out, "--batch", "1", "--steps", "1"];
+    crate::support::keiko(&[&learn[..], &cpu].concat()).expect(0);
+    for folder in [out.clone(), format!("{out}/policy")] {
+        let stderr = view(&[&folder], 2);
+        assert!(stderr.contains(&format!("keiko view SCENE --policy {folder}")), "{stderr}");
+        // In its scene it is loaded, and a display is what lacks; in another one it lacks a camera.
+        let stderr = view(&["reach-to", "--policy", &folder, "--device", "cpu"], 4);
+        assert!(stderr.contains("no window:"), "{stderr}");
+        let stderr = view(&["cartpole", "--policy", &folder, "--device", "cpu"], 2);
+        assert!(
+            stderr.contains("joint") || stderr.contains("robot") || stderr.contains("camera"),
+            "{stderr}"
+        );
+    }
 }

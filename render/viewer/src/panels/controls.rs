@@ -1,6 +1,6 @@
 //! Sliders: what is asked for, and where joints are.
 
-use eframe::egui::{CollapsingHeader, Color32, ScrollArea, Slider, Ui};
+use eframe::egui::{CollapsingHeader, Color32, ComboBox, ScrollArea, Slider, TextEdit, Ui};
 use keiko_model::robot::JointKind;
 
 use crate::driver::Driver;
@@ -17,15 +17,39 @@ const AT_LIMIT: f64 = 0.01;
 pub fn show(ui: &mut Ui, session: &mut Session) {
     ui.spacing_mut().slider_width = (ui.available_width() - 190.0).max(60.0);
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        words(ui, session);
         let title = if session.subject().task().is_some() { "Actions" } else { "Controls" };
         CollapsingHeader::new(title).default_open(true).show(ui, |ui| inputs(ui, session));
         CollapsingHeader::new("Joints").default_open(true).show(ui, |ui| joints(ui, session));
     });
 }
 
+/// What a policy that reads is told.
+fn words(ui: &mut Ui, session: &mut Session) {
+    let Some(words) = session.words() else { return };
+    CollapsingHeader::new("Instruction").default_open(true).show(ui, |ui| {
+        let mut own = words.told.is_none();
+        if ui.checkbox(&mut own, "that of the episode").changed() {
+            words.told = if own { None } else { Some(words.known.first().cloned().unwrap_or_default()) };
+        }
+        let Some(told) = &mut words.told else { return };
+        ui.add(TextEdit::singleline(told).desired_width(f32::INFINITY)).accessible_name("instruction");
+        let list =
+            ComboBox::from_id_salt("sentences").selected_text("sentences of the scene").show_ui(ui, |ui| {
+                for sentence in &words.known {
+                    ui.selectable_value(told, sentence.clone(), sentence);
+                }
+            });
+        list.response.accessible_name("sentences");
+    });
+}
+
 fn inputs(ui: &mut Ui, session: &mut Session) {
     if session.subject().inputs.is_empty() {
-        ui.weak("There are none.");
+        ui.weak(match session.subject().remote() {
+            Some(_) => "A run of another process acts by itself.",
+            None => "There are none.",
+        });
         return;
     }
     ui.horizontal(|ui| {

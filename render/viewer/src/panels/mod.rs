@@ -13,7 +13,12 @@ use std::collections::HashMap;
 use eframe::egui::{ColorImage, Context, TextureHandle, TextureOptions};
 
 use crate::history::Curve;
+use crate::panels::cameras::Preview;
+use crate::seen::Shown;
 use crate::thing::Thing;
+
+/// A preview, the revision and environment of the session that it shows, and what came of it.
+type Previewed = ((Preview, u64, usize), Result<Option<Shown>, String>);
 
 /// What was typed and chosen in panels.
 #[derive(Default)]
@@ -28,6 +33,10 @@ pub struct PanelState {
     pub learned: Vec<Curve>,
     /// Which of them is shown.
     pub metric: usize,
+    /// The preview that is wanted.
+    pub preview: Option<Preview>,
+    /// The preview that was made last.
+    previewed: Option<Previewed>,
     textures: HashMap<String, TextureHandle>,
 }
 

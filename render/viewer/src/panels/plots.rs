@@ -2,7 +2,6 @@
 
 use eframe::egui::{ComboBox, ScrollArea, Ui};
 use egui_plot::{Legend, Line, Plot, PlotPoints, VLine};
-use keiko_env::VecEnv;
 
 use super::PanelState;
 use crate::history::Curve;
@@ -20,7 +19,7 @@ pub fn show(ui: &mut Ui, session: &Session, state: &mut PanelState) {
         if !state.learned.is_empty() {
             learned(ui, state);
         }
-        if session.subject().task().is_some() {
+        if session.subject().spec().is_some() {
             ui.horizontal(|ui| {
                 ui.strong("reward");
                 ui.checkbox(&mut state.by_term, "by term");
@@ -87,7 +86,7 @@ fn title(ui: &mut Ui, session: &Session, thing: Thing) {
 /// The reward of each step, or what each of its terms adds.
 pub fn rewards(session: &Session, by_term: bool) -> Vec<Curve> {
     let (history, dt) = (session.history(), session.subject().control_dt);
-    let names = session.subject().task().map(|env| env.spec().rewards.clone()).unwrap_or_default();
+    let names = session.subject().spec().map(|spec| spec.rewards.clone()).unwrap_or_default();
     match by_term {
         false => vec![history.curve("reward", "", dt, |sample| Some(sample.reward.into()))],
         true => (0..names.len())

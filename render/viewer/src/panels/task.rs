@@ -1,7 +1,7 @@
 //! The task of the environment that is shown: rewards, endings, observations, what was drawn for it.
 
 use eframe::egui::{CollapsingHeader, Grid, ScrollArea, Ui};
-use keiko_env::{TaskEnv, VecEnv};
+use keiko_env::EnvSpec;
 use keiko_model::robot::RobotModel;
 use keiko_world::EnvParameters;
 
@@ -13,21 +13,27 @@ const MOST_NUMBERS: usize = 48;
 
 /// Draws it.
 pub fn show(ui: &mut Ui, session: &Session) {
-    let Some(env) = session.subject().task() else {
+    let (subject, task) = (session.subject(), session.subject().task());
+    let Some(spec) = subject.spec() else {
         ui.weak("A robot file has no task. A scene has one: keiko view SCENE.");
         return;
     };
     ScrollArea::both().auto_shrink(false).show(ui, |ui| {
-        episode(ui, session, env);
-        CollapsingHeader::new("Rewards").default_open(true).show(ui, |ui| rewards(ui, session, env));
-        CollapsingHeader::new("Terminations").default_open(true).show(ui, |ui| endings(ui, session, env));
-        for index in 0..env.spec().observations.len() {
-            let name = format!("Observations: {}", env.spec().observations[index].name);
-            CollapsingHeader::new(name).show(ui, |ui| observations(ui, session, env, index));
+        episode(ui, session, spec);
+        CollapsingHeader::new("Rewards").default_open(true).show(ui, |ui| rewards(ui, session, spec));
+        CollapsingHeader::new("Terminations").default_open(true).show(ui, |ui| endings(ui, session, spec));
+        for index in 0..spec.observations.len() {
+            let name = format!("Observations: {}", spec.observations[index].name);
+            CollapsingHeader::new(name).show(ui, |ui| observations(ui, session, spec, index));
         }
-        if env.commands().num_rows() > 0 || env.instructions().is_some() {
-            CollapsingHeader::new("Commands").default_open(true).show(ui, |ui| commands(ui, session, env));
+        let asked = subject.commands(session.env());
+        let instruction = task.and_then(|env| env.instructions()?.get(session.env()).copied());
+        if !asked.is_empty() || instruction.is_some() {
+            CollapsingHeader::new("Commands")
+                .default_open(true)
+                .show(ui, |ui| commands(ui, &asked, instruction));
         }
+        let Some(env) = task else { return };
         CollapsingHeader::new("Drawn for this episode").show(ui, |ui| {
             Grid::new("drawn").striped(true).show(ui, |ui| {
                 let rows = drawn(session.model(), env.parameters(), session.env());
@@ -44,8 +50,7 @@ pub fn show(ui: &mut Ui, session: &Session) {
     });
 }
 
-fn episode(ui: &mut Ui, session: &Session, env: &TaskEnv) {
-    let spec = env.spec();
+fn episode(ui: &mut Ui, session: &Session, spec: &EnvSpec) {
     let decimation = (spec.control_dt / session.model().options.timestep).round().max(1.0);
     let steps = session.state().steps[session.env()] as f64 / decimation;
     let dt = spec.control_dt;
@@ -54,12 +59,13 @@ fn episode(ui: &mut Ui, session: &Session, env: &TaskEnv) {
     if let Some(end) = session.tally().last() {
         ui.label(format!("last episode: {}", session.tally().describe(session.subject(), end)));
     }
-    if env.faults().total() > 0 {
-        ui.label(format!("environments that broke so far: {}", env.faults().total()));
+    let broken = session.subject().task().map_or(0, |env| env.faults().total());
+    if broken > 0 {
+        ui.label(format!("environments that broke so far: {broken}"));
     }
 }
 
-fn rewards(ui: &mut Ui, session: &Session, env: &TaskEnv) {
+fn rewards(ui: &mut Ui, session: &Session, spec: &EnvSpec) {
     let tally = session.tally();
     let numbers = tally.terms().iter().zip(tally.factors()).zip(tally.totals());
     Grid::new("rewards").striped(true).min_col_width(52.0).show(ui, |ui| {
@@ -67,7 +73,7 @@ fn rewards(ui: &mut Ui, session: &Session, env: &TaskEnv) {
             ui.strong(title);
         }
         ui.end_row();
-        for (name, ((adds, factor), total)) in env.spec().rewards.iter().zip(numbers) {
+        for (name, ((adds, factor), total)) in spec.rewards.iter().zip(numbers) {
             ui.label(name);
             let value = if *factor == 0.0 { 0.0 } else { adds / factor };
             for number in [value, *factor, *adds, total] {
@@ -78,16 +84,16 @@ fn rewards(ui: &mut Ui, session: &Session, env: &TaskEnv) {
         ui.strong("reward");
         ui.label("");
         ui.label("");
-        ui.monospace(short(env.output().reward[session.env()].into()));
+        ui.monospace(short(session.subject().reward(session.env()).into()));
         ui.monospace(short(tally.totals().iter().sum()));
         ui.end_row();
     });
 }
 
-fn endings(ui: &mut Ui, session: &Session, env: &TaskEnv) {
+fn endings(ui: &mut Ui, session: &Session, spec: &EnvSpec) {
     let last = session.tally().last();
-    let names = env.spec().terminations.iter().map(String::as_str).chain(["time is up"]);
-    let count = env.spec().terminations.len();
+    let names = spec.terminations.iter().map(String::as_str).chain(["time is up"]);
+    let count = spec.terminations.len();
     Grid::new("endings").striped(true).show(ui, |ui| {
         for (index, (name, ended)) in names.zip(session.tally().endings()).enumerate() {
             let is_last = last.is_some_and(|end| end.termination.unwrap_or(count) == index);
@@ -103,17 +109,20 @@ fn endings(ui: &mut Ui, session: &Session, env: &TaskEnv) {
     });
 }
 
-fn observations(ui: &mut Ui, session: &Session, env: &TaskEnv, group: usize) {
-    let spec = &env.spec().observations[group];
-    let field = &env.output().observations[group];
+fn observations(ui: &mut Ui, session: &Session, spec: &EnvSpec, group: usize) {
+    let spec = &spec.observations[group];
+    let observed = session.subject().observed(group, session.env());
     let numbers = spec.terms.len() - spec.images.len();
     let mut row = 0;
     Grid::new(("observations", group)).num_columns(2).striped(true).show(ui, |ui| {
         for (index, (name, size)) in spec.terms.iter().enumerate() {
             ui.label(name);
             if index < numbers {
-                let values: Vec<String> = (row..row + (*size).min(MOST_NUMBERS))
-                    .map(|row| format!("{:8.4}", field.get(row, session.env())))
+                let values: Vec<String> = observed
+                    .iter()
+                    .skip(row)
+                    .take((*size).min(MOST_NUMBERS))
+                    .map(|value| format!("{value:8.4}"))
                     .collect();
                 let lines: Vec<String> = values.chunks(6).map(|line| line.join(" ")).collect();
                 let more = if *size > MOST_NUMBERS {
@@ -132,12 +141,11 @@ fn observations(ui: &mut Ui, session: &Session, env: &TaskEnv, group: usize) {
     });
 }
 
-fn commands(ui: &mut Ui, session: &Session, env: &TaskEnv) {
-    let values: Vec<f64> = env.commands().column(session.env()).map(f64::from).collect();
-    for three in values.chunks(3) {
-        ui.monospace(three.iter().map(|value| short(*value)).collect::<Vec<_>>().join("  "));
+fn commands(ui: &mut Ui, asked: &[f32], instruction: Option<usize>) {
+    for three in asked.chunks(3) {
+        ui.monospace(three.iter().map(|value| short((*value).into())).collect::<Vec<_>>().join("  "));
     }
-    if let Some(number) = env.instructions().and_then(|numbers| numbers.get(session.env()).copied()) {
+    if let Some(number) = instruction {
         ui.label(format!("instruction {number} of the scene"));
     }
 }

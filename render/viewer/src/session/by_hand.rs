@@ -2,7 +2,7 @@
 
 use glam::DVec3;
 
-use crate::driver::Driver;
+use crate::driver::{Driver, Words};
 use crate::pull::{Pull, mover};
 use crate::session::Session;
 use crate::tally::Tally;
@@ -11,6 +11,9 @@ use crate::thing::Thing;
 impl Session {
     /// Starts the environment that is shown again.
     pub fn reset(&mut self) {
+        if !self.is_ours() {
+            return;
+        }
         self.release();
         self.subject.reset(self.env);
         self.changed_by_hand();
@@ -27,6 +30,11 @@ impl Session {
             self.release();
             self.env = env;
             self.history.clear();
+            if let Some(remote) = self.subject.remote_mut() {
+                remote.ask(env);
+                // Frames of another environment are no past of this one.
+                self.ring.clear();
+            }
             self.tally = Tally::new(&self.subject, env);
             self.revision += 1;
         }
@@ -65,6 +73,18 @@ impl Session {
         }
     }
 
+    /// What the policy reads, where it is one that reads.
+    pub fn words(&mut self) -> Option<&mut Words> {
+        self.actor.as_mut()?.words()
+    }
+
+    /// The policy's plans were made for another moment.
+    pub(super) fn forget_plans(&mut self) {
+        if let Some(actor) = &mut self.actor {
+            actor.forget();
+        }
+    }
+
     /// Name of the policy.
     pub fn actor_name(&self) -> Option<String> {
         self.actor.as_ref().map(|actor| actor.name())
@@ -97,6 +117,9 @@ impl Session {
 
     /// Puts one number of the positions somewhere; everything rests then.
     pub fn set_position(&mut self, row: usize, value: f32) {
+        if !self.is_ours() {
+            return;
+        }
         let mut qpos: Vec<f32> = self.state().qpos.column(self.env).collect();
         if let Some(position) = qpos.get_mut(row) {
             *position = value;
@@ -113,7 +136,7 @@ impl Session {
 
     /// Takes hold of a body at a point of the world \[m\]; what nothing moves cannot be held.
     pub fn grab(&mut self, body: usize, at: DVec3) -> bool {
-        if mover(self.model(), body) == 0 {
+        if mover(self.model(), body) == 0 || !self.is_ours() {
             return false;
         }
         self.pull = Some(Pull::new(self.state(), self.env, body, at));
@@ -137,6 +160,7 @@ impl Session {
 
     /// Something that no step did.
     fn changed_by_hand(&mut self) {
+        self.forget_plans();
         self.tally.read_again(&self.subject, self.env);
         self.remember();
         self.revision += 1;

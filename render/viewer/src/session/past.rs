@@ -6,6 +6,10 @@ use crate::session::Session;
 impl Session {
     /// Keeps now.
     pub(super) fn remember(&mut self) {
+        if self.subject.remote().is_some_and(|remote| remote.frame().is_none()) {
+            // Nothing of the run has been seen yet.
+            return;
+        }
         match self.subject.snapshot() {
             Ok(snapshot) => self.ring.push(Moment { step: self.step, snapshot }),
             Err(error) => self.log.say(self.time(), error.to_string()),
@@ -32,6 +36,7 @@ impl Session {
             return;
         }
         self.play(false);
+        self.forget_plans();
         self.step = step;
         self.tally.read_again(&self.subject, self.env);
         self.history.truncate(step);

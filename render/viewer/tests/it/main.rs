@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that lacks what it needs should fail where it stands")]
 
 mod hands;
+mod live;
 mod looking;
 mod outputs;
 mod pictures;

@@ -83,3 +83,17 @@ fn what_a_policy_sees_beside_the_scene() {
     harness.get_by_label("Cameras").click();
     compare("policy-sees", harness);
 }
+
+#[test]
+fn many_environments_side_by_side() {
+    if !can_draw() {
+        return;
+    }
+    let mut app = App::new(scene("walk", &[], 9)).unwrap();
+    app.view_mut().grid = true;
+    app.session_mut().show(4);
+    for _ in 0..25 {
+        app.session_mut().single_step();
+    }
+    compare("grid", window(app, [860.0, 480.0]));
+}

@@ -6,7 +6,7 @@ use keiko_env::{EnvOptions, Field, TaskEnv, VecEnv};
 use keiko_model::TaskSpec;
 use keiko_viewer::{Driver, SPEEDS, Source, Thing};
 
-use crate::support::{numbers, scene, scene_source};
+use crate::support::{numbers, robot, scene, scene_source};
 
 const PATIENT: Duration = Duration::from_secs(3600);
 
@@ -148,4 +148,32 @@ fn curves_are_the_numbers_of_the_thing_that_is_selected() {
         let rows = keiko_viewer::properties(session.model(), session.state(), 0, thing);
         assert!(!rows.is_empty() && rows.iter().all(|row| !row.name.is_empty()), "{thing:?}");
     }
+}
+
+/// No executor knows both: a height field under an ellipsoid, and a coupling of degree 2.
+const UNKNOWN: &str = r#"<mujoco><asset>
+    <hfield name="hills" nrow="2" ncol="2" size="1 1 .1 .1" elevation="0 1 0 1"/></asset>
+  <worldbody><geom type="hfield" hfield="hills"/><body name="b" pos="0 0 1">
+    <joint name="a" type="hinge" axis="0 1 0"/><geom type="ellipsoid" size=".1 .2 .3"/>
+    <body pos="0 0 .5"><joint name="c" type="hinge" axis="0 1 0"/><geom type="sphere" size=".1"/></body>
+  </body></worldbody>
+  <equality><joint joint1="a" joint2="c" polycoef="0 1 .5 0 0"/></equality></mujoco>"#;
+
+#[test]
+fn a_robot_that_nothing_can_step_stands_where_it_is_put() {
+    let mut session = robot(UNKNOWN);
+    let why = session.log().lines().find(|(_, line)| line.contains("stands still")).unwrap();
+    assert!(why.1.contains("ellipsoid") && why.1.contains("polynomial"), "{}", why.1);
+    assert!(session.subject().engine.contains("no physics"));
+    let start = numbers(&session);
+    session.single_step();
+    assert_eq!(numbers(&session), start);
+    session.set_position(0, 0.5);
+    assert_eq!(session.state().qpos.get(0, 0), 0.5);
+    let child = session.model().bodies.len() - 1;
+    let at = keiko_viewer::body_pose(session.state(), 0, child).position;
+    let expected = glam::DVec3::new(0.5 * 0.5f64.sin(), 0.0, 1.0 + 0.5 * 0.5f64.cos());
+    assert!(at.distance(expected) < 1e-6, "{at}");
+    session.scrub(0);
+    assert_eq!(numbers(&session), start);
 }

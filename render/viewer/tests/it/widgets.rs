@@ -4,9 +4,10 @@ use eframe::egui::{
     Event, Key, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, Pos2, TouchPhase, vec2,
 };
 use egui_kittest::{Harness, kittest::Queryable};
-use keiko_viewer::{App, Curve, Session, Thing};
+use keiko_env::{Field, TaskEnv};
+use keiko_viewer::{Action, Actor, App, Casting, Curve, Session, Thing, Words};
 
-use crate::support::scene;
+use crate::support::{options, scene, scene_source};
 
 fn harness(session: Session) -> Harness<'static, App> {
     let app = App::new(session).unwrap();
@@ -215,4 +216,134 @@ fn a_run_shows_how_it_learned() {
     harness.state_mut().show_learned(vec![curve("Loss/value"), curve("Train/mean_reward")]);
     harness.run_ok();
     assert_eq!(harness.get_by_label("metric").value().as_deref(), Some("Train/mean_reward"));
+}
+
+#[test]
+fn a_click_in_the_grid_chooses_and_a_double_click_shows_it_alone() {
+    let mut harness = harness(scene("cartpole", &[], 9));
+    harness.key_press(Key::B);
+    harness.run_ok();
+    assert!(harness.state_mut().view_mut().grid);
+    let rect = harness.get_by_label("viewport").rect();
+    // Three rows of three: the middle of the second row is environment 4, the last tile environment 8.
+    for (x, y, env) in [(0.5, 0.5, 4), (0.9, 0.9, 8), (0.1, 0.1, 0)] {
+        let at = rect.min + rect.size() * vec2(x, y);
+        press(&harness, at, PointerButton::Primary, true, Modifiers::NONE);
+        press(&harness, at, PointerButton::Primary, false, Modifiers::NONE);
+        harness.run_ok();
+        assert_eq!(harness.state().session().env(), env);
+        assert!(harness.state_mut().view_mut().grid, "one click goes on showing all");
+        // Clicks that follow one another fast would be one double click.
+        (0..40).for_each(|_| harness.step());
+    }
+    let at = rect.min + rect.size() * vec2(0.5, 0.9);
+    for _ in 0..2 {
+        press(&harness, at, PointerButton::Primary, true, Modifiers::NONE);
+        press(&harness, at, PointerButton::Primary, false, Modifiers::NONE);
+        harness.step();
+    }
+    harness.run_ok();
+    assert_eq!(harness.state().session().env(), 7);
+    assert!(!harness.state_mut().view_mut().grid);
+}
+
+#[test]
+fn any_camera_has_previews_of_channels_that_the_policy_does_not_see() {
+    let mut harness = harness(scene("cartpole-pixels", &[], 1));
+    harness.get_by_label("Cameras").click();
+    harness.run_ok();
+    assert!(harness.query_by_label_contains("preview side").is_none());
+    for (list, choice) in [("preview camera", "side"), ("preview channel", "depth")] {
+        harness.get_by_label(list).click();
+        harness.run_ok();
+        harness.get_all_by_label(choice).next_back().unwrap().click();
+        harness.run_ok();
+    }
+    assert!(harness.query_by_label("preview side depth").is_some());
+}
+
+#[test]
+fn the_arrangement_of_panels_is_taken_from_a_text_and_can_be_undone() {
+    let mut harness = harness(scene("cartpole", &[], 1));
+    let first = harness.state().arrangement().unwrap();
+    let width = |harness: &Harness<'_, App>| harness.get_by_label("viewport").rect().width();
+    let before = width(&harness);
+    // The picture gets a larger share, and another tab is open.
+    assert!(first.contains("share = 0.5") && first.contains("open = 1"));
+    let other = first.replace("share = 0.5", "share = 1.5").replace("open = 1", "open = 4");
+    assert!(harness.state_mut().arrange(&other));
+    harness.run_ok();
+    assert!(width(&harness) > 1.3 * before, "{} after {before}", width(&harness));
+    assert!(harness.query_by_label("Nothing yet.").is_some(), "the log is open");
+    let now = harness.state().arrangement().unwrap();
+    assert!(now.contains("open = 4") && now.contains("share = 1.5"), "{now}");
+    assert!(!harness.state_mut().arrange("lie = \"heap\""));
+    assert_eq!(harness.state().arrangement().unwrap(), now);
+    let ctx = harness.ctx.clone();
+    harness.state_mut().act(&ctx, Action::Panels);
+    harness.run_ok();
+    assert!((width(&harness) - before).abs() < 1.0);
+}
+
+/// A policy that does what it is told: the number of letters.
+struct Obedient(Words);
+
+impl Actor for Obedient {
+    fn name(&self) -> String {
+        "obedient".to_owned()
+    }
+
+    fn act(&mut self, _: &TaskEnv, actions: &mut Field) -> Result<(), String> {
+        let told = self.0.told.as_deref().unwrap_or("episode");
+        actions.as_mut_slice().fill(0.01 * told.len() as f32);
+        Ok(())
+    }
+
+    fn words(&mut self) -> Option<&mut Words> {
+        Some(&mut self.0)
+    }
+}
+
+#[test]
+fn a_policy_that_reads_is_told_what_somebody_types() {
+    let known = vec!["left".to_owned(), "to the right".to_owned()];
+    let casting: Casting = Box::new(move |_| {
+        Ok(Box::new(Obedient(Words { told: None, known: known.clone() })) as Box<dyn Actor>)
+    });
+    let session = Session::new(scene_source("cartpole", &[]), options(1), Some(casting)).unwrap();
+    let mut harness = harness(session);
+    harness.get_by_label("Controls").click();
+    harness.run_ok();
+    harness.key_press(Key::ArrowRight);
+    harness.run_ok();
+    assert_eq!(harness.state().session().input(0), 0.07, "the instruction of the episode");
+    harness.get_by_label("that of the episode").click();
+    harness.run_ok();
+    harness.get_by_label("instruction").focus();
+    harness.run_ok();
+    harness.get_by_label("instruction").type_text(" now");
+    harness.run_ok();
+    let words = harness.state_mut().session_mut().words().unwrap().clone();
+    assert_eq!(words.told.as_deref().map(str::len), Some("left now".len()), "{words:?}");
+    harness.key_press(Key::Escape);
+    harness.state_mut().session_mut().single_step();
+    harness.run_ok();
+    assert_eq!(harness.state().session().input(0), 0.08);
+}
+
+#[test]
+fn the_way_of_a_body_and_the_edges_of_shapes_are_drawn_on_demand() {
+    let mut harness = harness(scene("walk", &[], 1));
+    let session = harness.state_mut().session_mut();
+    let trunk = session.subject().base();
+    session.select(Some(Thing::Body(trunk)));
+    (0..5).for_each(|_| session.single_step());
+    harness.key_press(Key::L);
+    harness.key_press(Key::X);
+    harness.run_ok();
+    let view = harness.state_mut().view_mut();
+    assert!(view.trails == [trunk] && view.marks.wireframe);
+    harness.key_press(Key::L);
+    harness.run_ok();
+    assert!(harness.state_mut().view_mut().trails.is_empty());
 }

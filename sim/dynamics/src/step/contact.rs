@@ -217,7 +217,7 @@ macro_rules! routines {
 
         /// All routines that the model needs.
         #[inline(always)]
-        pub(super) fn collide<M: Machine>(plan: &Plan, m: &mut M) {
+        pub(crate) fn collide<M: Machine>(plan: &Plan, m: &mut M) {
             m.call::<PlaceGeoms>(plan);
             for &(a, b, ..) in &plan.routines {
                 match (a, b) {

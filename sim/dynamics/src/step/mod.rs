@@ -17,8 +17,8 @@ mod strain;
 mod ties;
 
 pub use actuate::Actuate;
-pub(crate) use contact::num_contacts;
 pub use contact::{Forget, PlaceGeoms, Recall, Torsion};
+pub(crate) use contact::{collide, num_contacts};
 pub use dynamics::{Correct, Inward, Outward, Velocities};
 pub use factor::Factor;
 pub use integrate::{Integrate, Lag, Lead, Settle};

@@ -9,12 +9,15 @@ use keiko_dynamics::batch::Part;
 use keiko_dynamics::block::Block;
 use keiko_dynamics::lane::Lanes;
 use keiko_dynamics::plan::{BuildError, Law, Parameters, Plan, StepOptions, TaskRows};
+use keiko_dynamics::touch::touches;
 use keiko_model::RobotModel;
 use keiko_model::robot::JointKind;
 use rayon::prelude::*;
 
 use super::snapshot;
-use crate::executor::{BatchState, EnvParameters, Executor, Fault, FaultCause, SnapshotError, Unsupported};
+use crate::executor::{
+    BatchState, EnvParameters, Executor, Fault, FaultCause, SnapshotError, Touch, Unsupported,
+};
 use crate::field::Field;
 use crate::options::{ContactLaw, PhysicsOptions};
 
@@ -218,9 +221,24 @@ impl LanesExecutor {
 
 /// Copies the rows of the physics into the batch state: of all environments, or of those with `mask`.
 pub fn publish(core: &dyn AnyBatch, mask: Option<&[bool]>, state: &mut BatchState) {
-    let plan = core.plan();
+    for (field, part, row) in places(core.plan(), state) {
+        copy_rows(core, part, row, mask, field);
+    }
+}
+
+/// Copies the rows of one environment into a state of one: what it costs does not depend on how many there are.
+pub fn publish_alone(core: &dyn AnyBatch, env: usize, alone: &mut BatchState) {
+    for (field, part, first) in places(core.plan(), alone) {
+        for row in 0..field.num_rows() {
+            field.set(row, 0, core.number(part, first + row, env) as f32);
+        }
+    }
+}
+
+/// The fields of a state, and where their rows are in the batch.
+fn places<'a>(plan: &Plan, state: &'a mut BatchState) -> [(&'a mut Field, Part, usize); 9] {
     let first = plan.fault;
-    let fields: [(&mut Field, Part, usize); 9] = [
+    [
         (&mut state.qpos, Part::State, plan.qpos),
         (&mut state.qvel, Part::State, plan.qvel),
         (&mut state.body_position, Part::Output, plan.body_position - first),
@@ -230,10 +248,7 @@ pub fn publish(core: &dyn AnyBatch, mask: Option<&[bool]>, state: &mut BatchStat
         (&mut state.actuator_force, Part::Output, plan.actuator_force - first),
         (&mut state.contact_force, Part::Output, plan.contact_force - first),
         (&mut state.sensors, Part::Output, plan.sensed - first),
-    ];
-    for (field, part, row) in fields {
-        copy_rows(core, part, row, mask, field);
-    }
+    ]
 }
 
 /// The most control steps that a control may be late.
@@ -508,6 +523,10 @@ impl Executor for LanesExecutor {
                 self.core.set_fault(env, fault_number(FaultCause::NonFinite));
             }
         }
+    }
+
+    fn touches(&self, env: usize) -> Vec<Touch> {
+        touches(&*self.core, env)
     }
 
     fn as_lanes(&mut self) -> Option<&mut LanesExecutor> {

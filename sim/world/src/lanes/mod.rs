@@ -6,5 +6,5 @@
 mod executor;
 mod snapshot;
 
-pub use executor::{LanesExecutor, Start, Starter, publish, wrenches};
+pub use executor::{LanesExecutor, Start, Starter, publish, publish_alone, wrenches};
 pub use keiko_dynamics::any::Width;

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::blueprint::Blueprint;
 use super::environment::{Environment, ResetInput, Row, RowLayout};
 use super::{BuildError, PhysicsOptions, Unsupported, snapshot};
-use crate::executor::{BatchState, EnvParameters, Executor, Fault, SnapshotError};
+use crate::executor::{BatchState, EnvParameters, Executor, Fault, SnapshotError, Touch};
 use crate::field::Field;
 
 /// Fewer numbers than this are copied faster by one thread than by several that must be woken.
@@ -141,6 +141,10 @@ impl Executor for RapierExecutor {
         for (env, this) in self.environments.iter_mut().enumerate().filter(|(env, _)| mask[*env]) {
             this.set_wrench(blueprint, wrench.column(env).collect());
         }
+    }
+
+    fn touches(&self, env: usize) -> Vec<Touch> {
+        self.environments[env].touches(&self.blueprint)
     }
 
     fn save(&self) -> Vec<u8> {

@@ -16,6 +16,7 @@ mod shapes;
 mod snapshot;
 mod support;
 mod ties;
+mod touch;
 
 pub use crate::executor::Unsupported;
 pub use crate::options::PhysicsOptions;

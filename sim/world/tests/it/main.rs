@@ -10,5 +10,6 @@ mod ecs;
 mod lanes;
 mod motion;
 mod robots;
+mod touch;
 mod truth;
 mod wheels;

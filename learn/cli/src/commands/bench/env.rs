@@ -10,7 +10,6 @@ use serde_json::{Map, json};
 
 use crate::args::BenchEnv;
 use crate::commands::random_actions::RandomActions;
-use crate::engine::with_engine;
 use crate::exit::{Code, CommandResult, OrExit};
 use crate::output::Output;
 
@@ -30,7 +29,7 @@ pub fn run(args: &BenchEnv, output: &mut Output) -> CommandResult {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().or_exit(Code::Machine)?;
     let mut figures = Map::new();
     for file in files {
-        let spec = TaskSpec::load(&file, &with_engine(&args.overrides, args.physics))?;
+        let spec = TaskSpec::load(&file, &args.changes.list())?;
         let (engine, of_scene) = pool.install(|| measure(&spec, args)).or_exit(Code::Scene)?;
         output.say(format!("# {}: {} environments, {engine}", spec.name, args.envs));
         for (metric, value) in of_scene {

@@ -2,8 +2,10 @@
 
 mod cameras;
 mod env;
+mod live;
 mod model;
 mod models;
+mod open;
 mod physics;
 mod race;
 mod rapier;
@@ -21,6 +23,8 @@ pub fn run(args: &Bench, output: &mut Output) -> CommandResult {
         BenchWhat::Model(args) => model::run(args, output),
         BenchWhat::Env(args) => env::run(args, output),
         BenchWhat::Rapier(args) => rapier::run(args, output),
+        BenchWhat::Live(args) => live::run(args, output),
+        BenchWhat::Open(args) => open::run(args, output),
         BenchWhat::Physics(args) => physics::run(args, output),
     }
 }
