@@ -21,9 +21,10 @@ pub enum LearnArg {
 /// `keiko finetune`.
 #[derive(Args, Clone, Debug)]
 pub struct FineTune {
-    /// Folder of a LeRobotDataset v3.0.
-    #[arg(required_unless_present = "resume")]
-    pub dataset: Option<PathBuf>,
+    /// Folders of LeRobotDatasets v3.0 of one robot, whose frames are learned from alike: a new one, and some of what a base
+    /// learned before, so that it is not forgotten.
+    #[arg(value_name = "DATASET", required_unless_present = "resume")]
+    pub datasets: Vec<PathBuf>,
 
     /// Folder of the run; the policy comes into its folder `policy`.
     #[arg(long, value_name = "DIR", required_unless_present = "resume")]

@@ -1,7 +1,7 @@
 //! `keiko finetune`: a vision-language-action policy learns from demonstrations.
 
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -13,7 +13,9 @@ use keiko_train::finetune::data::Demonstrations;
 use keiko_train::finetune::dir::{FineTuneRun, Trial, read_run};
 use keiko_train::finetune::provenance::{DataRecord, FileRecord};
 use keiko_train::finetune::start::{Origin, start};
-use keiko_train::finetune::{FineTuneDir, FineTuneSpec, FineTuner, Learn, Losses, Provenance, StepReport};
+use keiko_train::finetune::{
+    FineTuneDir, FineTuneSpec, FineTuner, Learn, Losses, Mixture, Provenance, StepReport,
+};
 use keiko_train::metrics::MetricsLog;
 use keiko_train::progress::{Progress, ProgressMode, ProgressUpdate};
 
@@ -77,7 +79,9 @@ pub fn run(args: &FineTune, output: &mut Output) -> CommandResult {
 
 /// A new run.
 fn begin(args: &FineTune, output: &Output) -> CommandResult<Run> {
-    let folder = args.dataset.as_deref().context("a dataset is needed").or_exit(Code::Usage)?;
+    if args.datasets.is_empty() {
+        return Err(anyhow::anyhow!("a dataset is needed")).or_exit(Code::Usage);
+    }
     let out = args.out.as_deref().context("--out is needed").or_exit(Code::Usage)?;
     if read_run(out).is_ok() {
         let error =
@@ -92,28 +96,23 @@ fn begin(args: &FineTune, output: &Output) -> CommandResult<Run> {
         episodes: args.eval_episodes,
     });
     load_trial(trial.as_ref())?;
-    let data = Dataset::open(folder)?;
+    let sets = Sets::open(&args.datasets)?;
+    let data = Mixture::new(sets.demonstrations())?;
     let device = open_device(args.device, output)?;
     let origin = match &args.base {
         Some(folder) => Origin::Base { folder, new_robot: args.new_robot },
         None => Origin::Scratch { size: args.size.unwrap_or(Preset::Nano), cameras: &args.cameras },
     };
     let (policy, base) = start(&origin, &data, args.seed, &device)?;
-    let files = hashes(&data)?;
-    let origins = data.origins()?;
     let robot = data.robot();
     let tuner = FineTuner::new(policy, Arc::new(data), spec.clone(), args.seed, device)?;
-    let record = DataRecord {
-        folder: folder.display().to_string(),
-        files,
-        origins,
-        held_out_episodes: tuner.split().held_out.clone(),
-    };
+    let record = sets.records(&tuner.split().held_out)?;
     let size = args.base.is_none().then(|| args.size.unwrap_or(Preset::Nano).name().to_owned());
     let started = info(args.seed, tuner.device());
     let provenance = Provenance::new(base, record, size, spec.clone(), started);
-    let dataset = std::path::absolute(folder).or_exit(Code::Machine)?;
-    let run = FineTuneRun { dataset, seed: args.seed, spec, trial };
+    let absolute = args.datasets.iter().map(std::path::absolute);
+    let datasets = absolute.collect::<Result<_, _>>().or_exit(Code::Machine)?;
+    let run = FineTuneRun { datasets, seed: args.seed, spec, trial };
     let dir = FineTuneDir::create(out, run, provenance, robot, tuner.start())?;
     assemble(dir, tuner, None, output)
 }
@@ -121,9 +120,10 @@ fn begin(args: &FineTune, output: &Output) -> CommandResult<Run> {
 /// A run that goes on from its newest intact checkpoint.
 fn resume(path: &Path, args: &FineTune, output: &Output) -> CommandResult<Run> {
     let dir = FineTuneDir::resume(path)?;
-    let FineTuneRun { dataset, seed, spec, .. } = dir.run().clone();
-    let data = Dataset::open(args.dataset.as_deref().unwrap_or(&dataset))?;
-    dir.provenance().check_data(&hashes(&data)?)?;
+    let FineTuneRun { datasets, seed, spec, .. } = dir.run().clone();
+    let sets = Sets::open(if args.datasets.is_empty() { &datasets } else { &args.datasets })?;
+    let data = Mixture::new(sets.demonstrations())?;
+    dir.provenance().check_data(&sets.files()?)?;
     let device = open_device(args.device, output)?;
     let policy = dir.start(&device)?;
     let mut tuner = FineTuner::new(policy, Arc::new(data), spec, seed, device)?;
@@ -312,10 +312,45 @@ fn spec_of(args: &FineTune) -> FineTuneSpec {
     }
 }
 
-fn hashes(data: &Dataset) -> CommandResult<Vec<FileRecord>> {
-    let files = data.file_hashes()?;
-    Ok(files
-        .into_iter()
-        .map(|file| FileRecord { path: file.path, bytes: file.bytes, sha256: file.sha256 })
-        .collect())
+/// The datasets of a run, in the order in which they were named.
+struct Sets(Vec<(PathBuf, Arc<Dataset>)>);
+
+impl Sets {
+    fn open(folders: &[PathBuf]) -> CommandResult<Self> {
+        let open = |folder: &PathBuf| Ok((folder.clone(), Arc::new(Dataset::open(folder)?)));
+        folders.iter().map(open).collect::<CommandResult<_>>().map(Self)
+    }
+
+    fn demonstrations(&self) -> Vec<Arc<dyn Demonstrations>> {
+        self.0.iter().map(|(_, set)| Arc::clone(set) as Arc<dyn Demonstrations>).collect()
+    }
+
+    /// Every file of each.
+    fn files(&self) -> CommandResult<Vec<Vec<FileRecord>>> {
+        let of = |set: &Dataset| -> CommandResult<Vec<FileRecord>> {
+            let files = set.file_hashes()?.into_iter();
+            Ok(files
+                .map(|file| FileRecord { path: file.path, bytes: file.bytes, sha256: file.sha256 })
+                .collect())
+        };
+        self.0.iter().map(|(_, set)| of(set)).collect()
+    }
+
+    /// What is recorded of each; `held_out` counts the episodes of all, one set after the other.
+    fn records(&self, held_out: &[usize]) -> CommandResult<Vec<DataRecord>> {
+        let mut first = 0;
+        let mut records = Vec::new();
+        for ((folder, set), files) in self.0.iter().zip(self.files()?) {
+            let episodes = first..first + set.episodes().len();
+            let own = held_out.iter().filter(|number| episodes.contains(number)).map(|number| number - first);
+            records.push(DataRecord {
+                folder: folder.display().to_string(),
+                files,
+                origins: set.origins()?,
+                held_out_episodes: own.collect(),
+            });
+            first = episodes.end;
+        }
+        Ok(records)
+    }
 }

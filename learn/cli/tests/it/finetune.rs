@@ -91,7 +91,7 @@ fn a_killed_run_ends_with_the_same_bits_and_says_what_it_was_made_from() {
     assert!(policy.statistics.0.contains_key("action.mean"));
     for folder in checkpoints(run).into_iter().chain([run.join("policy")]) {
         let provenance = json(&folder.join("provenance.json"));
-        let files = provenance["data"]["files"].as_array().unwrap();
+        let files = provenance["data"][0]["files"].as_array().unwrap();
         assert!(
             files
                 .iter()
@@ -111,18 +111,24 @@ fn a_killed_run_ends_with_the_same_bits_and_says_what_it_was_made_from() {
         .expect(2)
         .stderr_has(&["meta/stats.json", "not what the run began with"]);
 
-    // A delta on top of it names both datasets and its base, and is small.
+    // A delta on top of it, from new and old demonstrations, names both datasets and its base, and is small.
     let second = dir.file("second");
     record(Path::new(&second), 4, ["a", "b"]);
     let base = text(&run.join("policy"));
     let lora = dir.file("lora");
-    keiko(&few(&second, &lora, &["--base", &base, "--learn", "lora", "--lora-rank", "4"])).expect(0);
+    keiko(&few(&second, &lora, &["--base", &base, "--learn", "lora", "--lora-rank", "4", &data])).expect(0);
     let policy = Path::new(&lora).join("policy");
     let size = |name: &str| fs::metadata(policy.join(name)).unwrap().len();
     assert!(20 * size("adapter_model.safetensors") < size("model.safetensors"));
     let provenance = json(&policy.join("provenance.json"));
-    assert_eq!(provenance["data"]["folder"], second);
-    assert_eq!(provenance["base"]["provenance"]["data"]["folder"], data);
+    let folders = |provenance: &Value| {
+        let data = provenance["data"].as_array().expect("datasets");
+        data.iter().map(|data| data["folder"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(folders(&provenance), [second.as_str(), data.as_str()]);
+    assert_eq!(folders(&provenance["base"]["provenance"]), [data.as_str()]);
+    let held_out = |number: usize| provenance["data"][number]["held_out_episodes"].as_array().map(Vec::len);
+    assert_eq!(held_out(0).zip(held_out(1)).map(|(a, b)| a + b), Some(1), "a tenth of all, in one of them");
     assert_eq!(provenance["base"]["sha256"], json(&policy.join("adapter_config.json"))["base_sha256"]);
 
     // Another robot's demonstrations are refused, and the first difference named.
@@ -195,7 +201,7 @@ fn recorded_learned_and_tried_where_it_was_recorded() {
     let metrics = fs::read_to_string(Path::new(&out).join("metrics.jsonl")).unwrap();
     assert!(metrics.lines().last().unwrap().contains("Eval/success_rate"), "{metrics}");
     let origins = json(&Path::new(&data).join("meta/keiko_origin.json"));
-    assert_eq!(json(&Path::new(&out).join("policy/provenance.json"))["data"]["origins"], origins);
+    assert_eq!(json(&Path::new(&out).join("policy/provenance.json"))["data"][0]["origins"], origins);
 
     let eval = |more: &[&str]| {
         let mut args = vec!["--json", "eval", "--policy", &out, "--device", "cpu", "--episodes", "3"];

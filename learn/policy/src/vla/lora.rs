@@ -1,11 +1,13 @@
 //! Low-rank adaptation (Hu et al. 2021, arXiv:2106.09685): a weight `W` becomes `W + α/r B A` with thin `A` and
 //! `B`, which alone are learned. What was learned is a small file beside the model, a delta.
 //!
-//! Adapted is what lerobot adapts: queries and values of the action expert, and the projections of states,
-//! actions and times. Files are those of the library peft: `adapter_model.safetensors` with its names, and
-//! `adapter_config.json`.
+//! Adapted are queries and values of every attention, of the eye, the language model and the action expert, and the
+//! projections of images, states, actions and times. lerobot adapts the expert and the last three alone: that teaches a
+//! new movement, but no new thing, which has to be seen and read first. Files are those of the library peft:
+//! `adapter_model.safetensors` with its names, and `adapter_config.json`, which says what is adapted: a delta of fewer
+//! layers is read as well.
 
-use super::manifest::{EXPERT, TensorSpec};
+use super::manifest::{CONNECTOR, TensorSpec};
 use super::weights::{Header, Weights};
 use crate::PolicyError;
 use crate::noise::{Purpose, Stream};
@@ -17,7 +19,7 @@ use std::path::Path;
 pub const DELTA_FILE: &str = "adapter_model.safetensors";
 /// What they are.
 pub const DELTA_CONFIG: &str = "adapter_config.json";
-/// Layers outside the expert that are adapted.
+/// Layers outside transformers that are adapted, besides the connector.
 const PROJECTIONS: [&str; 5] =
     ["state_proj", "action_in_proj", "action_out_proj", "action_time_mlp_in", "action_time_mlp_out"];
 /// What peft puts before names.
@@ -35,9 +37,13 @@ pub struct Rank {
 }
 
 impl Rank {
-    /// Names and shapes of the factors for a model: `<layer>.lora_A.weight` `[rank, inputs]` and
-    /// `<layer>.lora_B.weight` `[outputs, rank]`.
+    /// Names and shapes of the factors for those of a model's tensors that are adapted: `<layer>.lora_A.weight`
+    /// `[rank, inputs]` and `<layer>.lora_B.weight` `[outputs, rank]`.
     pub fn factors(self, specs: &[TensorSpec]) -> Vec<TensorSpec> {
+        self.factors_of(specs.iter().filter(|spec| is_adapted(&spec.name)))
+    }
+
+    fn factors_of<'a>(self, specs: impl Iterator<Item = &'a TensorSpec>) -> Vec<TensorSpec> {
         let pair = |spec: &TensorSpec| {
             let layer = spec.name.trim_end_matches(".weight");
             let [outputs, inputs] = spec.matrix();
@@ -47,13 +53,12 @@ impl Rank {
                 TensorSpec { name: name("B"), shape: vec![outputs, self.rank] },
             ]
         };
-        specs.iter().filter(|spec| is_adapted(&spec.name)).flat_map(pair).collect()
+        specs.flat_map(pair).collect()
     }
 
-    /// Factors whose product is zero: `A` is drawn, `B` is zero.
-    pub fn initial(self, specs: &[TensorSpec], seed: u64) -> Vec<f32> {
+    /// Numbers of factors whose product is zero: `A` is drawn, `B` is zero.
+    pub fn initial(factors: &[TensorSpec], seed: u64) -> Vec<f32> {
         let stream = Stream::new(seed, Purpose::Weights);
-        let factors = self.factors(specs);
         let draw = |(index, spec): (usize, &TensorSpec)| {
             let [_, inputs] = spec.matrix();
             let scale = if spec.name.ends_with("lora_A.weight") { (inputs as f64).powf(-0.5) } else { 0.0 };
@@ -66,11 +71,12 @@ impl Rank {
     /// The weights of a model with the products of the factors added. Gradients reach the factors.
     pub fn merged(self, base: &Weights, factors: &Weights) -> Weights {
         let mut merged = base.clone();
-        for spec in base.specs().iter().filter(|spec| is_adapted(&spec.name)) {
-            let layer = spec.name.trim_end_matches(".weight");
-            let factor = |name: &str| factors.get(&format!("{PEFT}{layer}.lora_{name}.weight"));
+        for layer in adapted_layers(factors.specs()) {
+            let (name, factor) = (format!("{layer}.weight"), |name: &str| {
+                factors.get(&format!("{PEFT}{layer}.lora_{name}.weight"))
+            });
             let delta = factor("B").matmul(factor("A")) * (self.alpha / self.rank as f64);
-            merged.set(&spec.name, base.get(&spec.name) + delta);
+            merged.set(&name, base.get(&name) + delta);
         }
         merged
     }
@@ -81,7 +87,13 @@ fn is_adapted(name: &str) -> bool {
     let Some(layer) = name.strip_suffix(".weight") else { return false };
     let attention = layer.ends_with(".self_attn.q_proj") || layer.ends_with(".self_attn.v_proj");
     let projection = layer.strip_prefix("model.").is_some_and(|layer| PROJECTIONS.contains(&layer));
-    projection || (attention && name.starts_with(EXPERT))
+    attention || projection || name == CONNECTOR
+}
+
+/// Layers that have factors.
+fn adapted_layers(factors: &[TensorSpec]) -> impl Iterator<Item = &str> {
+    let names = factors.iter().map(|factor| factor.name.as_str());
+    names.filter_map(|name| name.strip_prefix(PEFT)?.strip_suffix(".lora_A.weight"))
 }
 
 /// What was learned on top of a base.
@@ -100,14 +112,11 @@ impl Delta {
     pub fn save(&self, folder: &Path) -> Result<(), PolicyError> {
         let metadata = [("format", "pt".to_owned()), ("base_sha256", self.base_sha256.clone())];
         self.factors.write(&folder.join(DELTA_FILE), &metadata)?;
-        let names = self.factors.specs().iter().filter_map(|spec| {
-            spec.name.strip_prefix(PEFT).and_then(|name| name.strip_suffix(".lora_A.weight"))
-        });
         let config = json!({
             "peft_type": "LORA", "task_type": null, "inference_mode": true, "bias": "none",
             "base_model_name_or_path": null, "base_sha256": self.base_sha256,
             "r": self.rank.rank, "lora_alpha": self.rank.alpha, "lora_dropout": 0.0,
-            "target_modules": names.collect::<Vec<_>>(),
+            "target_modules": adapted_layers(self.factors.specs()).collect::<Vec<_>>(),
         });
         let path = folder.join(DELTA_CONFIG);
         let text = format!("{config:#}\n");
@@ -146,7 +155,7 @@ impl Delta {
             None => return refuse("does not say on which base it was learned: no `base_sha256`".into()),
         }
         let rank = Rank { rank, alpha };
-        let factors = rank.factors(specs);
+        let factors = rank.factors_of(targets(&config, specs)?.into_iter());
         let file = folder.join(DELTA_FILE);
         // The configuration can be edited; what the weights say of their base counts too.
         if let Some(recorded) = Header::read(&file)?.metadata("base_sha256")
@@ -163,4 +172,22 @@ impl Delta {
     pub fn merge(&self, base: &Weights) -> Weights {
         self.rank.merged(base, &self.factors)
     }
+}
+
+/// The tensors of a model that `adapter_config.json` names.
+fn targets<'a>(config: &Value, specs: &'a [TensorSpec]) -> Result<Vec<&'a TensorSpec>, PolicyError> {
+    let names = config["target_modules"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if names.is_empty() {
+        let message = "target_modules is no list of layers: nothing is adapted";
+        return Err(PolicyError::malformed(DELTA_CONFIG, message));
+    }
+    let find = |name: &Value| {
+        let layer = name.as_str().unwrap_or_default();
+        let found = specs.iter().find(|spec| spec.name.strip_suffix(".weight") == Some(layer));
+        found.ok_or_else(|| {
+            let message = format!("target_modules names {name}, and the model has no such layer");
+            PolicyError::malformed(DELTA_CONFIG, message)
+        })
+    };
+    names.iter().map(find).collect()
 }

@@ -1,7 +1,7 @@
 //! The folder of one fine-tuning run:
 //!
 //! ```text
-//! finetune.json    what `--resume` needs: dataset, hyperparameters, seed
+//! finetune.json    what `--resume` needs: datasets, hyperparameters, seed
 //! provenance.json  what the model is made from
 //! start/           the policy it began with
 //! checkpoints/     see `checkpoint.rs`
@@ -34,8 +34,8 @@ const START: &str = "start";
 /// What `finetune.json` holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FineTuneRun {
-    /// Folder of the demonstrations.
-    pub dataset: PathBuf,
+    /// Folders of the demonstrations.
+    pub datasets: Vec<PathBuf>,
     /// Seed of everything random.
     pub seed: u64,
     /// Hyperparameters.

@@ -28,7 +28,7 @@ impl Learned {
         let (mut specs, lora) = match spec.learn {
             Learn::Full => (choose(&|name| is_used(name, sizes)), None),
             Learn::Expert => (choose(&is_expert), None),
-            Learn::Lora => (rank.factors(all), Some(rank)),
+            Learn::Lora => (rank.factors(&choose(&|name| is_used(name, sizes))), Some(rank)),
         };
         let of_model = specs.len();
         specs.extend(probe::tensors(sizes.width, probed));
@@ -58,7 +58,7 @@ impl Learned {
     /// Their numbers before the first step, one tensor after the other.
     pub fn initial(&self, base: &Weights, seed: u64) -> Vec<f32> {
         let mut flat = match self.lora {
-            Some(rank) => rank.initial(base.specs(), seed),
+            Some(_) => Rank::initial(self.of_model(), seed),
             None => base.to_flat(self.of_model()),
         };
         // The probe knows nothing yet: it tells the means.

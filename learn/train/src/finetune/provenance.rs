@@ -13,7 +13,7 @@ use crate::storage::{StorageError, sha256_hex};
 /// In every checkpoint and beside every policy.
 pub const PROVENANCE_FILE: &str = "provenance.json";
 /// Version of the file.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// A file and what it holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ pub struct DataRecord {
     /// What its recorders said of themselves; empty where none did.
     #[serde(default)]
     pub origins: Vec<Value>,
-    /// Numbers of the episodes that were held out.
+    /// Numbers of its episodes that were held out.
     pub held_out_episodes: Vec<usize>,
 }
 
@@ -59,7 +59,7 @@ pub struct Provenance {
     /// The base; none where weights were drawn.
     pub base: Option<BaseRecord>,
     /// What was learned from.
-    pub data: DataRecord,
+    pub data: Vec<DataRecord>,
     /// Size of the model, where it has a name.
     pub size: Option<String>,
     /// Hyperparameters.
@@ -74,7 +74,7 @@ impl Provenance {
     /// Of a run before its first step.
     pub fn new(
         base: Option<BaseRecord>,
-        data: DataRecord,
+        data: Vec<DataRecord>,
         size: Option<String>,
         configuration: FineTuneSpec,
         started: RunInfo,
@@ -99,12 +99,25 @@ impl Provenance {
         serde_json::from_slice(bytes).map_err(|error| TrainError::state(PROVENANCE_FILE, error))
     }
 
-    /// Refuses demonstrations whose files are no longer those recorded.
+    /// Refuses demonstrations whose files are no longer those recorded; `files` are those of each dataset.
     ///
     /// # Errors
-    /// Names the first file that was added, removed or changed.
-    pub fn check_data(&self, files: &[FileRecord]) -> Result<(), TrainError> {
-        let recorded = &self.data.files;
+    /// Another number of datasets; the first file that was added, removed or changed.
+    pub fn check_data(&self, files: &[Vec<FileRecord>]) -> Result<(), TrainError> {
+        if files.len() != self.data.len() {
+            let message = format!("{}; the run began with {}", files.len(), self.data.len());
+            return Err(TrainError::FineTune { what: "datasets".into(), message });
+        }
+        for (data, files) in self.data.iter().zip(files) {
+            data.check(files)?;
+        }
+        Ok(())
+    }
+}
+
+impl DataRecord {
+    fn check(&self, files: &[FileRecord]) -> Result<(), TrainError> {
+        let recorded = &self.files;
         let changed = recorded
             .iter()
             .find(|record| files.iter().all(|file| file != *record))
@@ -112,7 +125,7 @@ impl Provenance {
         match changed {
             None => Ok(()),
             Some(file) => Err(TrainError::FineTune {
-                what: self.data.folder.clone(),
+                what: self.folder.clone(),
                 message: format!(
                     "`{}` is not what the run began with; its other files may not change either",
                     file.path

@@ -54,8 +54,9 @@ fn merged_layers_are_the_base_and_the_factors_one_after_the_other() {
         let difference = (linear(merged.get(&spec.name)).rows(x) - unmerged).abs().max().into_scalar::<f32>();
         assert!(difference <= 1e-5, "{}: {difference}", spec.name);
     }
-    // Queries and values of four layers, and five projections.
-    assert_eq!(adapted, 4 * 2 + 5);
+    // Queries and values of all layers of eye, language model and expert, the connector, and five projections.
+    let sizes = sizes().2;
+    assert_eq!(adapted, 2 * (sizes.vision_layers + 2 * sizes.layers) + 1 + 5);
 }
 
 #[test]
@@ -84,5 +85,7 @@ fn a_delta_is_read_on_its_own_base_only() {
     assert!(refused(BASE, &specs).contains("allowed"));
     std::fs::write(&config, text.replace("\"r\": 3", "\"r\": 4")).expect("writes");
     assert!(refused(BASE, &specs).contains("[4, "), "shapes are named");
+    std::fs::write(&config, text.replace("state_proj", "state_project")).expect("writes");
+    assert!(refused(BASE, &specs).contains("no such layer"));
     std::fs::remove_dir_all(&folder).expect("removes");
 }
