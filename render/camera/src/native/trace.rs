@@ -21,6 +21,8 @@ use crate::assets::Assets;
 pub struct Scene {
     pub assets: Assets,
     pub shadows: bool,
+    /// Whether some surface has a finish or a picture.
+    pub coated: bool,
 }
 
 /// One view of one environment.
@@ -145,11 +147,16 @@ fn packet<L: Wide>(
     if colored || band.has(Channel::Normals) {
         let smooth = surface::facets(shot, &ids, &mut hits);
         if colored {
-            let sunlight = match shot.scene.shadows {
+            let shines = shot.look.sun_color != [0.0; 3];
+            let sunlight = match shot.scene.shadows && shines {
                 true => in_sun(shot, &rays, &hits, found, casters),
                 false => L::one(),
             };
-            light = surface::paint(shot, &ids, &rays, &hits, distance, smooth, sunlight, casters);
+            let seen = (&ids, &rays, &hits);
+            light = match shot.scene.coated {
+                true => surface::paint::<L, true>(shot, seen, distance, smooth, sunlight, casters),
+                false => surface::paint::<L, false>(shot, seen, distance, smooth, sunlight, casters),
+            };
         }
     }
     pixels::write(
