@@ -46,7 +46,7 @@ pub fn textured(assets: &Assets, coat: &Coat, at: &Place) -> Vec3 {
     };
     let last = coat.levels as f32 - 1.0;
     let fine = (at.footprint * dense).max(1.0).log2().clamp(0.0, last);
-    let whole = fine.floor();
+    let whole = floor(fine) as f32;
     let level = |k: usize| between(assets, &assets.textures[first + k], face, place, endless);
     let near = level(whole as usize);
     if fine == whole { near } else { near.lerp(level(whole as usize + 1), fine - whole) }
@@ -109,9 +109,9 @@ fn between(assets: &Assets, texture: &Texture, face: usize, place: Vec2, endless
     let (width, height) = (texture.width as i32, texture.height as i32);
     let size = Vec2::new(width as f32, height as f32);
     // Within the picture once, as whole numbers are slow to divide.
-    let place = if endless { place - place.floor() } else { place };
+    let place = if endless { place - whole(place) } else { place };
     let at = place * size - 0.5;
-    let low = at.floor();
+    let low = whole(at);
     let share = at - low;
     let (x, y) = (low.x as i32, low.y as i32);
     let x = [x, x + 1].map(|x| inside(x, width, endless));
@@ -125,7 +125,20 @@ fn between(assets: &Assets, texture: &Texture, face: usize, place: Vec2, endless
     row(y[0]).lerp(row(y[1]), share.y)
 }
 
+/// The whole number at or below; what the library has is a call on processors without the instruction.
+#[inline]
+fn floor(x: f32) -> i32 {
+    let cut = x as i32;
+    if cut as f32 > x { cut.saturating_sub(1) } else { cut }
+}
+
+#[inline]
+fn whole(place: Vec2) -> Vec2 {
+    Vec2::new(floor(place.x) as f32, floor(place.y) as f32)
+}
+
 /// The texel beside the rim: the first after the last, or the last again.
+#[inline]
 fn inside(x: i32, count: i32, endless: bool) -> i32 {
     match endless {
         true if x < 0 => x + count,
