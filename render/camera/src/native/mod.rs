@@ -92,7 +92,8 @@ impl NativeTracer {
         let spheres = vec![0.0; num_envs * 4 * Spheres::stride(assets.geoms.len())];
         let dressed = Dressed { looks: vec![options.look], materials: assets.materials.clone() };
         let coated = !assets.coats.is_empty();
-        let scene = Scene { assets, shadows: options.shadows, coated };
+        let texels = texture::linear(&assets);
+        let scene = Scene { assets, shadows: options.shadows, coated, texels };
         let posed = Posed { instances, spheres, ..Posed::default() };
         Ok(Self {
             scene,

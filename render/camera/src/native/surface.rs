@@ -149,7 +149,7 @@ fn pictured<L: Wide>(
                 weights: [weights[0][k], weights[1][k]],
                 footprint: footprint[k],
             };
-            let color = texture::textured(&shot.scene.assets, coat, &place);
+            let color = texture::textured(&shot.scene.assets, &shot.scene.texels, coat, &place);
             [shown[0][k], shown[1][k], shown[2][k]] = color.to_array();
         }
     }

@@ -2,7 +2,7 @@
 
 use std::f32::consts::TAU;
 
-use glam::{Vec2, Vec3};
+use glam::{Vec2, Vec3, Vec4};
 use keiko_gpu::camera::{Coat, Mapping, Texture};
 
 use crate::assets::Assets;
@@ -18,8 +18,17 @@ pub struct Place {
     pub footprint: f32,
 }
 
-/// Linear RGB of what a coat's texture shows.
-pub fn textured(assets: &Assets, coat: &Coat, at: &Place) -> Vec3 {
+/// Linear RGB of the texels of an atlas, each in one vector register.
+pub fn linear(assets: &Assets) -> Vec<Vec4> {
+    let of = |bits: &u32| {
+        let [r, g, b] = [bits, &(bits >> 8), &(bits >> 16)].map(|byte| assets.linear[(byte & 255) as usize]);
+        Vec4::new(r, g, b, 0.0)
+    };
+    assets.texels.iter().map(of).collect()
+}
+
+/// Linear RGB of what a coat's texture shows; `texels` is the atlas by [`linear`].
+pub fn textured(assets: &Assets, texels: &[Vec4], coat: &Coat, at: &Place) -> Vec3 {
     let first = coat.texture as usize - 1;
     let size = Vec2::new(assets.textures[first].width as f32, assets.textures[first].height as f32);
     let (scale, repeat) = (Vec3::from(coat.scale), Vec2::from(coat.repeat));
@@ -47,9 +56,10 @@ pub fn textured(assets: &Assets, coat: &Coat, at: &Place) -> Vec3 {
     let last = coat.levels as f32 - 1.0;
     let fine = (at.footprint * dense).max(1.0).log2().clamp(0.0, last);
     let whole = floor(fine) as f32;
-    let level = |k: usize| between(assets, &assets.textures[first + k], face, place, endless);
+    let level = |k: usize| between(texels, &assets.textures[first + k], face, place, endless);
     let near = level(whole as usize);
-    if fine == whole { near } else { near.lerp(level(whole as usize + 1), fine - whole) }
+    let shown = if fine == whole { near } else { near.lerp(level(whole as usize + 1), fine - whole) };
+    shown.truncate()
 }
 
 /// Where a point lies on the picture of a shape, as MuJoCo's shapes have it, and how fast that changes \[1/m\].
@@ -105,7 +115,7 @@ fn place_on(coat: &Coat, local: Vec3) -> (Vec2, Vec2) {
 }
 
 /// Between the four texels around a place \[parts of the picture\].
-fn between(assets: &Assets, texture: &Texture, face: usize, place: Vec2, endless: bool) -> Vec3 {
+fn between(texels: &[Vec4], texture: &Texture, face: usize, place: Vec2, endless: bool) -> Vec4 {
     let (width, height) = (texture.width as i32, texture.height as i32);
     let size = Vec2::new(width as f32, height as f32);
     // Within the picture once, as whole numbers are slow to divide.
@@ -117,10 +127,7 @@ fn between(assets: &Assets, texture: &Texture, face: usize, place: Vec2, endless
     let x = [x, x + 1].map(|x| inside(x, width, endless));
     let y = [y, y + 1].map(|y| inside(y, height, endless));
     let first = texture.first as usize + face * (width * height) as usize;
-    let texel = |x: i32, y: i32| {
-        let bits = assets.texels[first + (y * width + x) as usize];
-        Vec3::from([bits, bits >> 8, bits >> 16].map(|byte| assets.linear[(byte & 255) as usize]))
-    };
+    let texel = |x: i32, y: i32| texels[first + (y * width + x) as usize];
     let row = |y: i32| texel(x[0], y).lerp(texel(x[1], y), share.x);
     row(y[0]).lerp(row(y[1]), share.y)
 }

@@ -1,6 +1,6 @@
 //! A tile of pixels: which geoms it can show, what each packet of rays meets, what is lit, what is written.
 
-use glam::Vec3;
+use glam::{Vec3, Vec4};
 use keiko_dynamics::space::V3;
 use keiko_gpu::camera::{Instance, Kind, Lamp, Look, Material, TILE, View};
 use keiko_model::camera::Channel;
@@ -23,6 +23,8 @@ pub struct Scene {
     pub shadows: bool,
     /// Whether some surface has a finish or a picture.
     pub coated: bool,
+    /// Light of texels.
+    pub texels: Vec<Vec4>,
 }
 
 /// One view of one environment.
