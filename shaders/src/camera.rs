@@ -33,6 +33,8 @@ pub fn trace_kernel() -> String {
         include_str!("camera/mesh.wgsl"),
         include_str!("camera/terrain.wgsl"),
         include_str!("camera/shade.wgsl"),
+        include_str!("camera/gloss.wgsl"),
+        include_str!("camera/texture.wgsl"),
         include_str!("camera/lens.wgsl"),
         include_str!("camera/lamps.wgsl"),
         include_str!("camera/trace.wgsl"),
@@ -48,7 +50,7 @@ pub fn develop_kernel() -> String {
 /// Threads of a workgroup of [`develop_kernel`].
 pub const DEVELOP_THREADS: u32 = 64;
 /// What one number of a pixel can be taken from, in the order of the bindings of [`develop_kernel`].
-pub const SOURCES: [&str; 4] = ["rgb", "depth", "distance", "normals"];
+pub const SOURCES: [&str; 5] = ["rgb", "depth", "distance", "normals", "class"];
 
 /// What a row of [`develop_kernel`]'s output shows; the numbers are the text's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +96,26 @@ pub enum LensKind {
     BrownConrady = 1,
     /// `bend` is k1 to k4.
     KannalaBrandt = 2,
+}
+
+/// How a [`Coat`]'s texture lies; the numbers are the text's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Mapping {
+    /// Along x and y of the geom.
+    Flat = 0,
+    /// Six pictures around its middle.
+    Cube = 1,
+    /// As the corners of triangles say.
+    ByTriangle = 2,
+    /// Once on each side of a box.
+    Box = 3,
+    /// Around z, and from the upper pole to the lower one.
+    Sphere = 4,
+    /// Around z, and once on each end.
+    Cylinder = 5,
+    /// Around z: once on the tube, and once on each end.
+    Capsule = 6,
 }
 
 macro_rules! mirrors {
@@ -213,8 +235,64 @@ mirrors! {
         square: f32,
         /// The other squares, linear RGB.
         other_color: [f32; 3],
+        /// One more than the index of its [`Coat`]; 0 has none.
+        coat: u32,
+    }
+
+    /// What lies on a geom besides its colour.
+    Coat {
+        /// What facets mirror of what comes at an angle, by the powers of its cosine: 0 to 3.
+        energy_0: [f32; 4],
+        /// 4 to 7.
+        energy_1: [f32; 4],
+        /// The part of it that grows towards grazing.
+        fresnel_0: [f32; 4],
+        /// Likewise.
+        fresnel_1: [f32; 4],
+        /// Width of the facets' normals; 0 is a dull surface without a finish.
+        alpha: f32,
+        /// Share of metal.
+        metallic: f32,
+        /// Reflection straight on where it is no metal.
+        mirrored: f32,
+        /// Reflection along the surface where it is no metal.
+        grazing: f32,
+        /// Mean of the first polynomial over the half space.
+        energy_mean: f32,
+        /// Mean of what reaches the layer below.
+        through_mean: f32,
+        /// What is left, where it is no metal, of light that facets pass on to each other.
+        spread: f32,
+        /// Light that it gives by itself, times its colour.
+        emission: f32,
+        /// From the geom's frame \[m\] to that of its mapping.
+        scale: [f32; 3],
+        /// One more than the index of its [`Texture`]; 0 has none.
+        texture: u32,
+        /// Times the place on a picture.
+        repeat: [f32; 2],
+        /// Added then.
+        shift: [f32; 2],
+        /// The texture and its smaller copies.
+        levels: u32,
+        /// A [`Mapping`].
+        mapping: u32,
         /// Nothing.
-        pad: f32,
+        pad_0: u32,
+        /// Nothing.
+        pad_1: u32,
+    }
+
+    /// A picture, or six.
+    Texture {
+        /// Its first texel.
+        first: u32,
+        /// Columns.
+        width: u32,
+        /// Rows.
+        height: u32,
+        /// Nothing.
+        pad: u32,
     }
 
     /// Light and sky; colours are linear RGB.
@@ -261,12 +339,20 @@ mirrors! {
         sharpness: f32,
         /// Whether things cast shadows in its light.
         shadow: u32,
+        /// Whether its light is parallel, and as strong everywhere.
+        parallel: u32,
+        /// What its light is divided by at a distance: this,
+        constant: f32,
+        /// this times the distance,
+        linear: f32,
+        /// and this times its square.
+        quadratic: f32,
+        /// Power of the cosine of the angle from its direction; 0 for none.
+        exponent: f32,
         /// Nothing.
         pad_0: u32,
         /// Nothing.
         pad_1: u32,
-        /// Nothing.
-        pad_2: u32,
     }
 
     /// A camera on a body, OpenCV axes.
@@ -377,10 +463,10 @@ mirrors! {
         planes: u32,
         /// Which of them.
         plane: u32,
+        /// The class whose share is meant.
+        class_id: i32,
         /// Nothing.
-        pad_0: u32,
-        /// Nothing.
-        pad_1: u32,
+        pad: u32,
     }
 
     /// A row of the output.

@@ -602,6 +602,11 @@ pub struct Render {
     #[arg(long)]
     pub no_shadows: bool,
 
+    /// Light a robot file as it says itself, by its `<light>` and `<headlight>`, instead of by day. In a scene the key
+    /// `robot.lights` does that.
+    #[arg(long)]
+    pub lights: bool,
+
     /// Where cameras are traced.
     #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
     pub device: DeviceArg,

@@ -1,11 +1,14 @@
 //! A robot as the tracer's arrays.
 
 use glam::Vec3;
-use keiko_gpu::camera::{Geom, HeightField, Kind, Material, Node, Triangle, UNBOUNDED};
+use keiko_gpu::camera::{
+    Coat, Geom, HeightField, Kind, Mapping, Material, Node, Texture, Triangle, UNBOUNDED,
+};
 use keiko_model::robot::{self, RobotModel, Shape};
 
-use crate::look;
+use crate::atlas::Atlas;
 use crate::tree::{self, Bounds};
+use crate::{coat, look};
 
 /// Geoms of this group and above are collision shapes that nobody looks at, by MJCF's custom.
 const HIDDEN_GROUP: i32 = 3;
@@ -17,6 +20,13 @@ const MARGIN: f32 = 1.0001;
 pub(crate) struct Assets {
     pub geoms: Vec<Geom>,
     pub materials: Vec<Material>,
+    pub coats: Vec<Coat>,
+    pub textures: Vec<Texture>,
+    pub texels: Vec<u32>,
+    /// Places of the corners of triangles in a picture `[triangles, 3]`; empty if no geom needs them.
+    pub texcoords: Vec<[f32; 2]>,
+    /// Light of each byte of a texel.
+    pub linear: Vec<f32>,
     pub nodes: Vec<Node>,
     pub triangles: Vec<Triangle>,
     pub fields: Vec<HeightField>,
@@ -33,6 +43,9 @@ impl Assets {
         for field in &model.height_fields {
             assets.add_field(field);
         }
+        let atlas = Atlas::new(&model.textures);
+        // Of each material, what its finish mirrors: geoms share it.
+        let mut finished: Vec<Option<Coat>> = vec![None; model.materials.len()];
         for (id, geom) in visible(model) {
             let (kind, size, asset, center, radius) = match &geom.shape {
                 Shape::Plane { half_size: [x, y] } => {
@@ -76,7 +89,8 @@ impl Assets {
                 }
             };
             let [r, g, b, _] = geom.rgba;
-            assets.materials.push(look::material(&geom.shape, [r, g, b]));
+            let coat = assets.add_coat(model, geom, &atlas, &mut finished);
+            assets.materials.push(look::material(&geom.shape, [r, g, b], coat, assets.is_pictured(coat)));
             assets.geoms.push(Geom {
                 rotation: geom.pose.rotation.as_quat().to_array(),
                 position: geom.pose.position.as_vec3().to_array(),
@@ -91,13 +105,57 @@ impl Assets {
                 class_id: class_of(geom),
             });
         }
+        let needs_places =
+            assets.coats.iter().any(|coat| coat.texture > 0 && coat.mapping == Mapping::ByTriangle as u32);
+        if !needs_places {
+            assets.texcoords = Vec::new();
+        }
+        (assets.textures, assets.texels) = (atlas.levels, atlas.texels);
+        assets.linear = (0..=255u8).map(|byte| look::linear(f32::from(byte) / 255.0)).collect();
         assets
+    }
+
+    /// Adds what lies on a geom; one more than its index, or 0 if there is nothing.
+    fn add_coat(
+        &mut self,
+        model: &RobotModel,
+        geom: &robot::Geom,
+        atlas: &Atlas,
+        finished: &mut [Option<Coat>],
+    ) -> u32 {
+        let Some(index) = geom.material else { return 0 };
+        let material = &model.materials[index];
+        let mut coat = match &material.finish {
+            Some(finish) => *finished[index].get_or_insert_with(|| coat::of_finish(finish)),
+            None if material.texture.is_none() => return 0,
+            None => Coat::default(),
+        };
+        if let Some(used) = &material.texture {
+            let (first, levels) = atlas.places[used.texture];
+            (coat.texture, coat.levels) = (first + 1, levels);
+            coat::lay(&mut coat, used, model.textures[used.texture].kind, &geom.shape, model);
+        }
+        self.coats.push(coat);
+        self.coats.len() as u32
+    }
+
+    /// Whether a geom with this coat shows a picture.
+    pub fn is_pictured(&self, coat: u32) -> bool {
+        coat > 0 && self.coats[coat as usize - 1].texture > 0
+    }
+
+    /// Whether there is a finish, and whether there is a texture.
+    pub fn coated(&self) -> [bool; 2] {
+        [self.coats.iter().any(|coat| coat.alpha > 0.0), self.coats.iter().any(|coat| coat.texture > 0)]
     }
 
     /// Adds a mesh; its root's index and its box.
     fn add_mesh(&mut self, mesh: &robot::Mesh) -> (u32, Bounds) {
         let (first_node, first_triangle) = (self.nodes.len() as u32, self.triangles.len() as u32);
-        let (nodes, triangles) = tree::build(mesh);
+        let (nodes, triangles, order) = tree::build(mesh);
+        for k in order {
+            self.texcoords.extend(mesh.texcoords.get(k as usize).copied().unwrap_or_default());
+        }
         let bounds = Bounds { low: nodes[0].low.into(), high: nodes[0].high.into() };
         self.nodes.extend(nodes.into_iter().map(|node| Node {
             first: node.first + if node.count > 0 { first_triangle } else { first_node },

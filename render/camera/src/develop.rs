@@ -82,7 +82,7 @@ impl Developer {
         options: &TracerOptions,
     ) -> Result<Self, CameraError> {
         let sizes = [num_envs, model.bodies.len(), model.lamps.len()];
-        let options = &TracerOptions { look: lamps::by_day(options.look, model.daylight), ..options.clone() };
+        let options = &TracerOptions { look: lamps::light(options.look, model), ..options.clone() };
         let tracer = DeviceTracer::new(gpu, &assets(model, options), sizes, options)?;
         let lamps = model.lamps.clone();
         let compute = Compute::new(gpu, &layout::develop_kernel(), "develop", &slots(), &[])?;
@@ -260,6 +260,7 @@ fn plane(channel: PixelChannel, part: usize) -> Plane {
         PixelChannel::Grey => plane.weights = GREY.map(|weight| weight / 255.0),
         PixelChannel::Rgb => plane.weights[part] = 1.0 / 255.0,
         PixelChannel::Depth | PixelChannel::Distance | PixelChannel::Normals => plane.plane = part as u32,
+        PixelChannel::Class => plane.class_id = part as i32,
     }
     plane
 }
@@ -270,5 +271,5 @@ pub(crate) const GREY: [f32; 3] = [0.299, 0.587, 0.114];
 fn slots() -> [&'static [Slot]; 3] {
     const READ: Slot = Slot::Storage(Access::Read);
     const WRITE: Slot = Slot::Storage(Access::ReadWrite);
-    [&[Slot::Uniform, READ, Slot::Uniform, READ, WRITE], &[READ; 4], &[WRITE]]
+    [&[Slot::Uniform, READ, Slot::Uniform, READ, WRITE], &[READ; 5], &[WRITE]]
 }

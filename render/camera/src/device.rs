@@ -22,6 +22,10 @@ pub struct DeviceTracer {
     varied: bool,
     num_lamps: usize,
     lamps: Buffer,
+    /// What lies on geoms, in the order of its bindings.
+    coats: Vec<Buffer>,
+    /// Whether some surface has a finish, and some a texture.
+    coated: [bool; 2],
     has_mesh: bool,
     has_field: bool,
     body_position: Buffer,
@@ -51,6 +55,7 @@ impl DeviceTracer {
         for (what, bytes, advice) in [
             ("the triangles of its meshes", bytes(assets.triangles.len(), 48), "simplify them"),
             ("instances", bytes(num_envs * num_geoms, size_of::<Instance>()), "take fewer environments"),
+            ("the texels of its textures", bytes(assets.texels.len(), 4), "make them smaller"),
             ("poses", bytes(num_envs * num_bodies, 16), "take fewer environments"),
             ("colours", bytes(each * num_geoms, size_of::<Material>()), "take fewer environments"),
         ] {
@@ -95,6 +100,13 @@ impl DeviceTracer {
             varied: options.varied,
             num_lamps,
             lamps: gpu.empty("lamps", bytes(num_envs * num_lamps, size_of::<Lamp>())),
+            coats: vec![
+                gpu.buffer("coats", &assets.coats),
+                gpu.buffer("textures", &assets.textures),
+                gpu.buffer("texels", &assets.texels),
+                gpu.buffer("texcoords", &assets.texcoords),
+            ],
+            coated: assets.coated(),
             has_mesh: assets.has(Kind::Mesh),
             has_field: assets.has(Kind::HeightField),
             body_position,
@@ -175,6 +187,8 @@ impl DeviceTracer {
         let mut switches = vec![
             ("SHADOWS", self.shadows),
             ("LAMPS", self.num_lamps > 0),
+            ("GLOSS", self.coated[0]),
+            ("TEXTURES", self.coated[1]),
             ("LENS", cameras.iter().any(|camera| camera.lens != LensKind::Pinhole as u32)),
             ("HAS_MESH", self.has_mesh),
             ("HAS_HEIGHT_FIELD", self.has_field),
@@ -182,8 +196,12 @@ impl DeviceTracer {
         switches
             .extend(Channel::ALL.iter().zip(layout::OUTPUTS).map(|(c, name)| (name, channels.contains(c))));
         let compute = Compute::new(&self.gpu, &layout::trace_kernel(), "trace", &trace_slots(), &switches)?;
-        let scene: Vec<&Buffer> =
-            [&self.geoms, &self.instances].into_iter().chain(&self.assets).chain([&self.lamps]).collect();
+        let scene: Vec<&Buffer> = [&self.geoms, &self.instances]
+            .into_iter()
+            .chain(&self.assets)
+            .chain([&self.lamps])
+            .chain(&self.coats)
+            .collect();
         let unused: Vec<Buffer> = Channel::ALL.iter().map(|c| self.gpu.empty(c.name(), 4)).collect();
         let targets: Vec<&Buffer> = Channel::ALL
             .iter()
@@ -263,7 +281,7 @@ fn pose_slots() -> [Slot; 7] {
 fn trace_slots() -> [&'static [Slot]; 3] {
     const READ: Slot = Slot::Storage(Access::Read);
     const WRITE: Slot = Slot::Storage(Access::ReadWrite);
-    [&[READ; 9], &[Slot::Uniform, READ], &[WRITE; 9]]
+    [&[READ; 13], &[Slot::Uniform, READ], &[WRITE; 9]]
 }
 
 fn check(gpu: &Gpu, what: &str, bytes: u64, advice: &'static str) -> Result<(), CameraError> {

@@ -1,6 +1,7 @@
 //! From looks that were drawn to the tracer's light, colours and cameras.
 
 use glam::{DQuat, DVec3, Vec3};
+use keiko_gpu::camera as layout;
 use keiko_gpu::camera::{Look, Material};
 use keiko_model::camera::Camera;
 use keiko_model::robot::{Geom, RobotModel};
@@ -14,16 +15,20 @@ use crate::look;
 #[derive(Debug)]
 pub struct Dresser {
     look: Look,
-    /// The geoms that are seen, with their indices in the model.
-    geoms: Vec<(usize, Geom)>,
+    /// The geoms that are seen, with their indices in the model, one more than those of their coats, and whether they show a
+    /// picture.
+    geoms: Vec<(usize, Geom, u32, bool)>,
     /// All geoms of the model.
     num_geoms: usize,
 }
 
 impl Dresser {
     pub fn new(model: &RobotModel, assets: &Assets, look: Look) -> Self {
-        let geom = |id: usize| (id, model.geoms[id].clone());
-        let geoms = assets.geoms.iter().map(|seen| geom(seen.id as usize)).collect();
+        let geom = |seen: &layout::Geom| {
+            let (id, coat) = (seen.id as usize, assets.materials[seen.material as usize].coat);
+            (id, model.geoms[id].clone(), coat, assets.is_pictured(coat))
+        };
+        let geoms = assets.geoms.iter().map(geom).collect();
         Self { look, geoms, num_geoms: model.geoms.len() }
     }
 
@@ -60,10 +65,10 @@ impl Dresser {
         assert!(!given || looks.colors.len() == num_envs * self.num_geoms, "colours");
         let mut materials = Vec::with_capacity(num_envs * self.geoms.len());
         for env in 0..num_envs {
-            for (id, geom) in &self.geoms {
+            for (id, geom, coat, is_pictured) in &self.geoms {
                 let rgb = [geom.rgba[0], geom.rgba[1], geom.rgba[2]];
                 let rgb = if given { looks.colors[env * self.num_geoms + id] } else { rgb };
-                materials.push(look::material(&geom.shape, rgb));
+                materials.push(look::material(&geom.shape, rgb, *coat, *is_pictured));
             }
         }
         materials

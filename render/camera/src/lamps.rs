@@ -2,7 +2,8 @@
 
 use glam::{Quat, Vec3};
 use keiko_gpu::camera as layout;
-use keiko_model::light::{Daylight, Lamp};
+use keiko_model::light::{Daylight, FileLight, Lamp};
+use keiko_model::robot::RobotModel;
 use keiko_world::BatchState;
 
 /// Lamps of every environment `[num_envs, lamps]`.
@@ -32,12 +33,30 @@ fn place(lamp: &Lamp, state: &BatchState, env: usize) -> layout::Lamp {
         color: lamp.color.as_vec3().to_array(),
         sharpness,
         shadow: u32::from(lamp.shadow),
+        parallel: u32::from(lamp.parallel),
+        constant: lamp.attenuation[0] as f32,
+        linear: lamp.attenuation[1] as f32,
+        quadratic: lamp.attenuation[2] as f32,
+        exponent: lamp.exponent as f32,
         ..layout::Lamp::default()
     }
 }
 
+/// Light and sky of a model: what it says instead of the day, and as much of that as there is.
+pub(crate) fn light(mut look: layout::Look, model: &RobotModel) -> layout::Look {
+    if model.is_lit_as_file {
+        let FileLight { headlight, ambient, .. } = &model.file_light;
+        look.sun_color = [0.0; 3];
+        // Cameras give white light.
+        look.headlight = (headlight.element_sum() / 3.0) as f32;
+        look.ambient_up = ambient.as_vec3().to_array();
+        look.ambient_down = look.ambient_up;
+    }
+    by_day(look, model.daylight)
+}
+
 /// Light and sky with as much of the day as there is.
-pub(crate) fn by_day(mut look: layout::Look, day: Daylight) -> layout::Look {
+fn by_day(mut look: layout::Look, day: Daylight) -> layout::Look {
     let scaled = |color: [f32; 3], factor: f64| color.map(|c| c * factor as f32);
     look.sun_color = scaled(look.sun_color, day.sun);
     look.headlight *= day.headlight as f32;

@@ -11,6 +11,8 @@
 //! traced, for whoever reads them there.
 
 mod assets;
+mod atlas;
+mod coat;
 mod develop;
 mod device;
 mod dress;

@@ -24,20 +24,27 @@ pub fn daylight() -> Look {
     }
 }
 
-/// The surface of a geom of a shape: its colour, sRGB; ground that goes on has squares, so that distance and motion can be seen.
-pub(crate) fn material(shape: &Shape, rgb: [f32; 3]) -> Material {
+/// The surface of a geom of a shape: its colour, sRGB, and one more than the index of its coat; ground that goes on has
+/// squares where nothing else is on it, so that distance and motion can be seen.
+pub(crate) fn material(shape: &Shape, rgb: [f32; 3], coat: u32, is_pictured: bool) -> Material {
     let color = rgb.map(linear);
     let is_ground = matches!(shape, Shape::Plane { .. } | Shape::HeightField { .. });
     Material {
         color,
-        square: if is_ground { SQUARE } else { 0.0 },
+        square: if is_ground && !is_pictured { SQUARE } else { 0.0 },
         other_color: color.map(|c| 0.62 * c),
-        pad: 0.0,
+        coat,
     }
 }
 
 /// The inverse of sRGB's transfer function: files give colours as screens show them.
-fn linear(srgb: f32) -> f32 {
+pub(crate) fn linear(srgb: f32) -> f32 {
     let c = srgb.clamp(0.0, 1.0);
     if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+}
+
+/// sRGB's transfer function.
+pub(crate) fn shown(linear: f32) -> f32 {
+    let c = linear.clamp(0.0, 1.0);
+    if c <= 0.003_130_8 { 12.92 * c } else { 1.055 * c.powf(1.0 / 2.4) - 0.055 }
 }

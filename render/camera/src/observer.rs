@@ -104,6 +104,9 @@ fn fill(picture: &Picture, images: &Images, pixels: &mut [f32]) {
 struct Source<'a> {
     bytes: &'a [u8],
     floats: &'a [f32],
+    /// Classes, and the one whose share is meant.
+    classes: &'a [i32],
+    class: i32,
     /// What one byte of each colour weighs.
     weights: [f32; 3],
     /// Numbers of a view.
@@ -124,12 +127,15 @@ impl<'a> Source<'a> {
             _ => weights[part] = 1.0 / 255.0,
         }
         let is_colour = matches!(channel, PixelChannel::Rgb | PixelChannel::Grey);
+        let is_class = channel == PixelChannel::Class;
         Self {
             bytes: images.rgb().filter(|_| is_colour).unwrap_or_default(),
             floats: images.floats(channel.source()).unwrap_or_default(),
+            classes: images.ids(Channel::Class).filter(|_| is_class).unwrap_or_default(),
+            class: part as i32,
             weights,
             view: count * plane,
-            skip: if is_colour { 0 } else { part * plane },
+            skip: if is_colour || is_class { 0 } else { part * plane },
             width,
         }
     }
@@ -142,6 +148,7 @@ impl<'a> Source<'a> {
                 let at = view * self.view + self.skip + row * self.width + column;
                 sum += match self.bytes.get(4 * at..4 * at + 3) {
                     Some(rgb) => rgb.iter().zip(self.weights).map(|(byte, w)| f32::from(*byte) * w).sum(),
+                    None if !self.classes.is_empty() => f32::from(u8::from(self.classes[at] == self.class)),
                     None => self.floats[at],
                 };
             }

@@ -101,7 +101,7 @@ fn put(picture: &Picture, pixels: &mut [f32], at: usize, color: [f32; 3]) {
                 }
             }
             PixelChannel::Grey => pixels[place] = 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2],
-            PixelChannel::Depth | PixelChannel::Distance | PixelChannel::Normals => {}
+            PixelChannel::Depth | PixelChannel::Distance | PixelChannel::Normals | PixelChannel::Class => {}
         }
         plane += channel.count();
     }

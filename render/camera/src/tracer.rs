@@ -85,7 +85,7 @@ impl Tracer {
     ) -> Result<Self, CameraError> {
         let assets = assets(model, options);
         let num_bodies = model.bodies.len();
-        let options = &TracerOptions { look: lamps::by_day(options.look, model.daylight), ..options.clone() };
+        let options = &TracerOptions { look: lamps::light(options.look, model), ..options.clone() };
         let dresser = options.varied.then(|| Dresser::new(model, &assets, options.look));
         let side = match backend {
             Backend::Cpu => Side::Native(NativeTracer::new(assets, num_envs, options)?),

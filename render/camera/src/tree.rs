@@ -11,8 +11,8 @@ const BINS: usize = 16;
 /// Faces that meet at a smaller angle than this are drawn as one curved surface: its cosine.
 const CREASE: f32 = 0.766;
 
-/// Nodes and triangles of a mesh, indices from 0; node 0 is the root.
-pub(crate) fn build(mesh: &Mesh) -> (Vec<Node>, Vec<Triangle>) {
+/// Nodes and triangles of a mesh, indices from 0, and which triangle of the mesh each is; node 0 is the root.
+pub(crate) fn build(mesh: &Mesh) -> (Vec<Node>, Vec<Triangle>, Vec<u32>) {
     let corners = |k: usize| mesh.triangles[k].map(|v| Vec3::from_array(mesh.vertices[v as usize]));
     let boxes: Vec<Bounds> =
         (0..mesh.triangles.len()).map(|k| corners(k).into_iter().fold(Bounds::EMPTY, Bounds::with)).collect();
@@ -56,7 +56,7 @@ pub(crate) fn build(mesh: &Mesh) -> (Vec<Node>, Vec<Triangle>) {
             }
         })
         .collect();
-    (nodes, triangles)
+    (nodes, triangles, order)
 }
 
 /// Orders the triangles so that those of the left child come first; returns how many they are.
@@ -171,13 +171,14 @@ mod tests {
     /// Triangles whose sizes and places fall by halves: the heuristic alone would peel them off one by one.
     #[test]
     fn no_mesh_makes_a_tree_too_deep() {
-        let mut mesh = Mesh { name: String::new(), vertices: Vec::new(), triangles: Vec::new() };
+        let mut mesh =
+            Mesh { name: String::new(), vertices: Vec::new(), triangles: Vec::new(), texcoords: Vec::new() };
         for k in 0..4000u32 {
             let s = 0.97f32.powi(k as i32);
             mesh.vertices.extend([[s, 0.0, 0.0], [s, 0.1 * s, 0.0], [s, 0.0, 0.1 * s]]);
             mesh.triangles.push([3 * k, 3 * k + 1, 3 * k + 2]);
         }
-        let (nodes, triangles) = build(&mesh);
+        let (nodes, triangles, _) = build(&mesh);
         assert_eq!(triangles.len(), 4000);
         assert!(depth(&nodes, 0) < MAX_DEPTH);
         let leaves = nodes.iter().filter(|node| node.count > 0);
@@ -189,8 +190,9 @@ mod tests {
     #[test]
     fn triangles_that_lie_on_one_spot_are_split_too() {
         let vertices = vec![[0.0; 3], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]];
-        let mesh = Mesh { name: String::new(), vertices, triangles: vec![[0, 1, 2]; 1000] };
-        let (nodes, _) = build(&mesh);
+        let triangles = vec![[0, 1, 2]; 1000];
+        let mesh = Mesh { name: String::new(), vertices, triangles, texcoords: Vec::new() };
+        let (nodes, ..) = build(&mesh);
         assert!(nodes.iter().all(|node| node.count as usize <= LEAF));
         assert!(depth(&nodes, 0) < MAX_DEPTH);
     }

@@ -52,7 +52,9 @@ pub fn pictures(tensor: &Tensor, image: &ImageTerm) -> Vec<Shown> {
             let camera: Vec<f32> = numbers.iter().map(|value| image.pixel(*value)).collect();
             let byte = |value: f32| (255.0 * value).round().clamp(0.0, 255.0) as u8;
             let pixels = match channel {
-                PixelChannel::Rgb => (0..3 * plane).map(|at| byte(camera[at % 3 * plane + at / 3])).collect(),
+                PixelChannel::Rgb | PixelChannel::Class => {
+                    (0..3 * plane).map(|at| byte(camera[at % 3 * plane + at / 3])).collect()
+                }
                 PixelChannel::Grey => camera.iter().flat_map(|value| [byte(*value); 3]).collect(),
                 PixelChannel::Normals => {
                     (0..3 * plane).map(|at| byte(0.5 + 0.5 * camera[at % 3 * plane + at / 3])).collect()
@@ -65,6 +67,7 @@ pub fn pictures(tensor: &Tensor, image: &ImageTerm) -> Vec<Shown> {
                 PixelChannel::Depth => "depth",
                 PixelChannel::Distance => "distance",
                 PixelChannel::Normals => "normals",
+                PixelChannel::Class => "class",
             };
             let name = if frames > 1 { format!("{name}, frame {}", frame + 1) } else { name.to_owned() };
             shown.push(Shown { name, size: [width, height], pixels });

@@ -31,8 +31,9 @@ struct Plane {
     /// Planes of a view in the source, and which of them it is.
     planes: u32,
     plane: u32,
-    pad_0: u32,
-    pad_1: u32,
+    /// The class whose share is meant.
+    class_id: i32,
+    pad: u32,
 }
 
 /// A row of the output.
@@ -66,6 +67,7 @@ struct Moment {
 @group(1) @binding(1) var<storage, read> depth: array<f32>;
 @group(1) @binding(2) var<storage, read> distances: array<f32>;
 @group(1) @binding(3) var<storage, read> normals: array<f32>;
+@group(1) @binding(4) var<storage, read> classes: array<i32>;
 
 /// `[rows, row]`.
 @group(2) @binding(0) var<storage, read_write> observed: array<f32>;
@@ -76,6 +78,7 @@ const ROWS_ACROSS: u32 = 32768u;
 const RGB: u32 = 0u;
 const DEPTH: u32 = 1u;
 const DISTANCE: u32 = 2u;
+const CLASS: u32 = 4u;
 const BEGINS: u32 = 1u;
 const STAYS: u32 = 2u;
 
@@ -103,6 +106,9 @@ fn mean(view: u32, at: u32) -> f32 {
                 }
                 case DISTANCE: {
                     sum += distances[ray];
+                }
+                case CLASS: {
+                    sum += select(0.0, 1.0, classes[ray] == plane.class_id);
                 }
                 default: {
                     sum += normals[ray];

@@ -1,22 +1,46 @@
-// Lamps: light that falls with the square of the distance, within a range and a cone (glTF's KHR_lights_punctual).
+// Lamps: light that falls with the distance, within a range and a cone (glTF's KHR_lights_punctual), and as MuJoCo's.
 
 /// What a surface with a colour sends back along `-d` of all lamps of an environment.
-fn lamplight(color: vec3f, normal: vec3f, d: vec3f, hit: Hit, point: vec3f, environment: u32) -> vec3f {
+fn lamplight(
+    color: vec3f,
+    normal: vec3f,
+    d: vec3f,
+    hit: Hit,
+    point: vec3f,
+    environment: u32,
+    is_glossy: bool,
+    gloss: Gloss,
+) -> vec3f {
     var sum = vec3f(0.0);
     for (var k = 0u; k < counts.lamps; k++) {
         let lamp = lamps[environment * counts.lamps + k];
         let way = lamp.position - point;
-        let distance = length(way);
-        let towards = way / max(distance, 1e-6);
+        var distance = length(way);
+        var towards = way / max(distance, 1e-6);
+        if lamp.parallel != 0u {
+            distance = FAR_AWAY;
+            towards = -lamp.direction;
+        }
         let facing = dot(normal, towards);
         let share = distance / lamp.range;
-        let left = clamp(1.0 - share * share * share * share, 0.0, 1.0) / max(distance * distance, 1e-4);
+        let divided = lamp.constant + distance * (lamp.linear + distance * lamp.quadratic);
+        let left = clamp(1.0 - share * share * share * share, 0.0, 1.0) / max(divided, 1e-4);
         let inside = clamp((-dot(towards, lamp.direction) - lamp.edge) * lamp.sharpness, 0.0, 1.0);
-        let strength = left * inside * inside;
+        var strength = left * inside * inside;
+        if lamp.exponent > 0.0 {
+            strength *= pow(max(-dot(towards, lamp.direction), 1e-6), lamp.exponent);
+        }
+        if lamp.parallel != 0u {
+            strength = 1.0;
+        }
         if facing <= 0.0 || dot(hit.normal, towards) <= 0.0 || strength <= 0.0 {
             continue;
         }
         if lamp.shadow != 0u && SHADOWS && is_shaded(point, hit, towards, distance, environment * counts.geoms) {
+            continue;
+        }
+        if GLOSS && is_glossy {
+            sum += lamp.color * strength * glossed(gloss, towards);
             continue;
         }
         sum += lamp.color * strength * (color * facing + shine(normal, towards, d));

@@ -23,6 +23,8 @@ fn mesh(
     any: bool,
     normal: ptr<function, vec3f>,
     smooth_normal: ptr<function, vec3f>,
+    found_triangle: ptr<function, u32>,
+    found_weights: ptr<function, vec2f>,
 ) -> f32 {
     let inverse = inverse_of(d);
     var stack: array<u32, STACK>;
@@ -86,6 +88,8 @@ fn mesh(
     if !found {
         return MISS;
     }
+    *found_triangle = triangle;
+    *found_weights = weights;
     *normal = cross(triangles[triangle].edge_1, triangles[triangle].edge_2);
     *smooth_normal = (1.0 - weights.x - weights.y) * unpack_normal(triangles[triangle].normal_0)
         + weights.x * unpack_normal(triangles[triangle].normal_1)

@@ -71,7 +71,54 @@ struct Material {
     square: f32,
     /// The other squares, linear RGB.
     other_color: vec3f,
-    pad: f32,
+    /// One more than the index of its coat; 0 has none.
+    coat: u32,
+}
+
+/// What lies on a geom besides its colour.
+struct Coat {
+    /// What facets mirror of what comes at an angle, by the powers of its cosine.
+    energy_0: vec4f,
+    energy_1: vec4f,
+    /// The part of it that grows towards grazing.
+    fresnel_0: vec4f,
+    fresnel_1: vec4f,
+    /// Width of the facets' normals; 0 is a dull surface without a finish.
+    alpha: f32,
+    metallic: f32,
+    /// Reflection where it is no metal, straight on and along the surface.
+    mirrored: f32,
+    grazing: f32,
+    /// Mean of the first polynomial over the half space.
+    energy_mean: f32,
+    /// Mean of what reaches the layer below.
+    through_mean: f32,
+    /// What is left, where it is no metal, of light that facets pass on to each other.
+    spread: f32,
+    /// Light that it gives by itself, times its colour.
+    emission: f32,
+    /// From the geom's frame [m] to that of its mapping.
+    scale: vec3f,
+    /// One more than the index of its texture; 0 has none.
+    texture: u32,
+    /// Times the place on a picture, and what is added then.
+    repeat: vec2f,
+    shift: vec2f,
+    /// The texture and its smaller copies.
+    levels: u32,
+    /// FLAT, CUBE and so on.
+    mapping: u32,
+    pad_0: u32,
+    pad_1: u32,
+}
+
+/// A picture, or six.
+struct Texture {
+    /// Its first texel.
+    first: u32,
+    width: u32,
+    height: u32,
+    pad: u32,
 }
 
 /// Light; colours are linear RGB.
@@ -109,9 +156,16 @@ struct Lamp {
     /// One over the difference of the cosines between which light falls.
     sharpness: f32,
     shadow: u32,
+    /// Whether its light is parallel, and as strong everywhere.
+    parallel: u32,
+    /// What its light is divided by at a distance: this, this times the distance, and this times its square.
+    constant: f32,
+    linear: f32,
+    quadratic: f32,
+    /// Power of the cosine of the angle from its direction; 0 for none.
+    exponent: f32,
     pad_0: u32,
     pad_1: u32,
-    pad_2: u32,
 }
 
 /// A camera on a body, OpenCV axes: x right, y down, z forward.

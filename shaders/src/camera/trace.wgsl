@@ -11,6 +11,12 @@
 @group(0) @binding(7) var<storage, read> looks: array<Look>;
 /// `[environments, lamps]`.
 @group(0) @binding(8) var<storage, read> lamps: array<Lamp>;
+@group(0) @binding(9) var<storage, read> coats: array<Coat>;
+@group(0) @binding(10) var<storage, read> textures: array<Texture>;
+/// Red, green, blue of 8 bits, sRGB.
+@group(0) @binding(11) var<storage, read> texels: array<u32>;
+/// Where the corners of triangles are in a picture `[triangles, 3]`; none without textures that need them.
+@group(0) @binding(12) var<storage, read> texcoords: array<vec2f>;
 
 @group(1) @binding(0) var<uniform> counts: Counts;
 @group(1) @binding(1) var<storage, read> views: array<View>;
@@ -38,6 +44,9 @@ override RADIANCE: bool = false;
 override SHADOWS: bool = true;
 /// Whether there are lamps.
 override LAMPS: bool = false;
+/// Whether some surface has a finish, and some a texture.
+override GLOSS: bool = false;
+override TEXTURES: bool = false;
 /// Whether some camera has a lens that bends rays.
 override LENS: bool = false;
 /// Which kinds the scene has: what is not there is not compiled.
@@ -74,6 +83,9 @@ struct Hit {
     geom: u32,
     normal: vec3f,
     smooth_normal: vec3f,
+    /// Of a mesh, and the weights of its second and third corner.
+    triangle: u32,
+    weights: vec2f,
 }
 
 /// Meets one instance at `limit` or before; with `any`, anywhere on it.
@@ -93,6 +105,8 @@ fn meet(instance: u32, geom: u32, origin: vec3f, direction: vec3f, limit: f32, a
     var t = MISS;
     var normal = vec3f(0.0, 0.0, 1.0);
     var smooth_normal = vec3f(0.0);
+    var triangle = 0u;
+    var weights = vec2f(0.0);
     switch geoms[geom].kind {
         case PLANE: {
             t = plane(o, d, size.xy);
@@ -115,7 +129,7 @@ fn meet(instance: u32, geom: u32, origin: vec3f, direction: vec3f, limit: f32, a
         }
         case MESH: {
             if HAS_MESH {
-                t = mesh(o, d, geoms[geom].asset, limit, any, &normal, &smooth_normal);
+                t = mesh(o, d, geoms[geom].asset, limit, any, &normal, &smooth_normal, &triangle, &weights);
             }
         }
         default: {
@@ -128,6 +142,10 @@ fn meet(instance: u32, geom: u32, origin: vec3f, direction: vec3f, limit: f32, a
         return MISS;
     }
     if !any {
+        if TEXTURES {
+            (*hit).triangle = triangle;
+            (*hit).weights = weights;
+        }
         if all(smooth_normal == vec3f(0.0)) {
             smooth_normal = normal;
         }
@@ -227,7 +245,7 @@ fn trace(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t
     // A fisheye also looks where there is no depth: nothing is seen before this distance.
     let start = select(view.near / forward, view.near, LENS && view.lens == KANNALA_BRANDT);
     let origin = view.position + direction * start;
-    var hit = Hit(FAR_AWAY, NOTHING, vec3f(0.0), vec3f(0.0));
+    var hit = Hit(FAR_AWAY, NOTHING, vec3f(0.0), vec3f(0.0), 0u, vec2f(0.0));
     for (var k = 0u; k < candidates; k++) {
         var i = k;
         if use_list {
@@ -262,14 +280,28 @@ fn trace(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t
             );
             let far = hit.t + start;
             let footprint = far / view.focal.x / max(abs(dot(hit.normal, direction)), 0.02);
-            let base = base_color(geoms[geom].material + first * counts.varied, local, footprint);
+            let material = geoms[geom].material + first * counts.varied;
+            var base = base_color(material, local, footprint);
             var normal = hit.smooth_normal;
             if dot(normal, direction) > 0.0 {
                 normal = hit.normal;
             }
-            var surface = shade(base, normal, direction, sunlight);
+            let coat = materials[material].coat - 1u;
+            let is_coated = (GLOSS || TEXTURES) && materials[material].coat > 0u;
+            if TEXTURES && is_coated && coats[coat].texture > 0u {
+                base *= textured(coat, local, hit, footprint);
+            }
+            var surface: vec3f;
+            var gloss: Gloss;
+            let is_glossy = GLOSS && is_coated && coats[coat].alpha > 0.0;
+            if is_glossy {
+                gloss = gloss_of(coat, base, normal, direction);
+                surface = shade_gloss(gloss, base, sunlight);
+            } else {
+                surface = shade(base, normal, direction, sunlight);
+            }
             if LAMPS {
-                surface += lamplight(base, normal, direction, hit, point, environment);
+                surface += lamplight(base, normal, direction, hit, point, environment, is_glossy, gloss);
             }
             let fade = select(0.0, 1.0 - exp2(-far / look.haze), geoms[geom].kind == PLANE);
             light = mix(surface, look.horizon, fade);

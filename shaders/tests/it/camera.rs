@@ -18,8 +18,16 @@ fn every_entry_point_is_valid() {
     }
     let text = trace_kernel();
     let module = naga::front::wgsl::parse_str(&text).expect("it is valid");
-    for switch in OUTPUTS.iter().chain(&["SHADOWS", "LAMPS", "LENS", "HAS_MESH", "HAS_HEIGHT_FIELD", "CULL"])
-    {
+    for switch in OUTPUTS.iter().chain(&[
+        "SHADOWS",
+        "LAMPS",
+        "LENS",
+        "GLOSS",
+        "TEXTURES",
+        "HAS_MESH",
+        "HAS_HEIGHT_FIELD",
+        "CULL",
+    ]) {
         assert!(module.overrides.iter().any(|(_, o)| o.name.as_deref() == Some(switch)), "{switch}");
     }
 }
@@ -51,10 +59,14 @@ fn numbers_of_the_developing_text_are_their_mirrors() {
     has(format!("const BEGINS: u32 = {}u;", What::Begins as u32));
     has(format!("const STAYS: u32 = {}u;", What::Stays as u32));
     for (binding, source) in SOURCES.iter().enumerate() {
-        let name = if *source == "distance" { "distances" } else { source };
+        let name = match *source {
+            "distance" => "distances",
+            "class" => "classes",
+            source => source,
+        };
         has(format!("@group(1) @binding({binding}) var<storage, read> {name}:"));
     }
-    for (number, source) in SOURCES.iter().enumerate().take(3) {
+    for (number, source) in SOURCES.iter().enumerate().filter(|(_, source)| **source != "normals") {
         has(format!("const {}: u32 = {number}u;", source.to_uppercase()));
     }
 }

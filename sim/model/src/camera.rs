@@ -194,13 +194,15 @@ pub enum PixelChannel {
     Distance,
     /// Unit normal of the surface in the world, towards the camera; 0 where there is none.
     Normals,
+    /// Shares of the pixel that show ground and walls, robots, and things; what is left is sky.
+    Class,
 }
 
 impl PixelChannel {
     /// Numbers of a pixel.
     pub fn count(self) -> usize {
         match self {
-            Self::Rgb | Self::Normals => 3,
+            Self::Rgb | Self::Normals | Self::Class => 3,
             Self::Grey | Self::Depth | Self::Distance => 1,
         }
     }
@@ -212,6 +214,7 @@ impl PixelChannel {
             Self::Depth => Channel::Depth,
             Self::Distance => Channel::Distance,
             Self::Normals => Channel::Normals,
+            Self::Class => Channel::Class,
         }
     }
 }

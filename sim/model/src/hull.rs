@@ -33,7 +33,7 @@ pub fn convex_hull(mesh: &Mesh) -> Result<Mesh, DegenerateMesh> {
             })
         }));
     }
-    Ok(Mesh { name: mesh.name.clone(), vertices, triangles })
+    Ok(Mesh { name: mesh.name.clone(), vertices, triangles, texcoords: Vec::new() })
 }
 
 struct Face {

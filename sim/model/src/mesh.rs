@@ -73,7 +73,25 @@ pub fn mesh_from_arrays(
     at: &Location,
     limits: &MeshLimits,
 ) -> Result<Mesh> {
-    let soup = Soup { vertices: vertices.to_vec(), triangles: triangles.to_vec() };
+    mesh_with_texcoords(name, vertices, triangles, &[], scale, at, limits)
+}
+
+/// [`mesh_from_arrays`] with the place of each vertex in a texture; empty for none.
+pub(crate) fn mesh_with_texcoords(
+    name: &str,
+    vertices: &[[f64; 3]],
+    triangles: &[[u32; 3]],
+    places: &[[f32; 2]],
+    scale: DVec3,
+    at: &Location,
+    limits: &MeshLimits,
+) -> Result<Mesh> {
+    let place = |vertex: u32| places.get(vertex as usize).copied().unwrap_or_default();
+    let texcoords = match places {
+        [] => Vec::new(),
+        _ => triangles.iter().map(|triangle| triangle.map(place)).collect(),
+    };
+    let soup = Soup { vertices: vertices.to_vec(), triangles: triangles.to_vec(), texcoords };
     build(name.to_owned(), &soup, scale, at, limits)
 }
 
@@ -94,6 +112,8 @@ pub fn mesh_extension(path: &Path) -> Result<&'static str> {
 struct Soup {
     vertices: Vec<[f64; 3]>,
     triangles: Vec<[u32; 3]>,
+    /// As [`Mesh::texcoords`].
+    texcoords: Vec<[[f32; 2]; 3]>,
 }
 
 /// The whole content of a regular file of at most `max_bytes`; pipes, devices and folders are refused unopened.
@@ -154,7 +174,7 @@ fn read_stl(path: &Path, bytes: &[u8], limits: &MeshLimits) -> Result<Soup> {
         Cursor::new(owned.as_slice())
     };
     let reader = stl_io::create_stl_reader(&mut cursor).map_err(|e| syntax(format!("STL: {e}")))?;
-    let mut soup = Soup { vertices: Vec::new(), triangles: Vec::new() };
+    let mut soup = Soup { vertices: Vec::new(), triangles: Vec::new(), texcoords: Vec::new() };
     for triangle in reader {
         let triangle = triangle.map_err(|e| syntax(format!("STL triangle {}: {e}", soup.triangles.len())))?;
         let first = soup.vertices.len() as u32;
@@ -176,35 +196,49 @@ fn read_obj(path: &Path, bytes: &[u8], limits: &MeshLimits) -> Result<Soup> {
         let line = bytes[..consumed].iter().filter(|b| **b == b'\n').count().max(1) as u32;
         Error::new(ErrorKind::Syntax, Location { file: path.into(), line, column: 0 }, format!("OBJ: {e}"))
     })?;
-    let mut soup = Soup { vertices: Vec::new(), triangles: Vec::new() };
+    let mut soup = Soup { vertices: Vec::new(), triangles: Vec::new(), texcoords: Vec::new() };
     for mesh in models.iter().map(|m| &m.mesh) {
         let first = soup.vertices.len() as u32;
         soup.vertices.extend(mesh.positions.chunks_exact(3).map(|p| [p[0], p[1], p[2]].map(f64::from)));
-        let mut indices = mesh.indices.iter().map(|i| i + first);
-        if mesh.face_arities.is_empty() {
-            while let (Some(a), Some(b), Some(c)) = (indices.next(), indices.next(), indices.next()) {
-                soup.triangles.push([a, b, c]);
+        // Rows of OBJ's pictures are counted from below.
+        let place = |i: &u32| {
+            let at = 2 * *i as usize;
+            mesh.texcoords.get(at..at + 2).map_or([0.0; 2], |uv| [uv[0], 1.0 - uv[1]])
+        };
+        let is_mapped = mesh.texcoord_indices.len() == mesh.indices.len();
+        if is_mapped {
+            soup.texcoords.resize(soup.triangles.len(), [[0.0; 2]; 3]);
+        }
+        let all_triangles = vec![3; if mesh.face_arities.is_empty() { mesh.indices.len() / 3 } else { 0 }];
+        let mut begin = 0;
+        for arity in mesh.face_arities.iter().chain(&all_triangles) {
+            let corners = begin..(begin + *arity as usize).min(mesh.indices.len());
+            begin = corners.end;
+            let face: Vec<u32> = mesh.indices[corners.clone()].iter().map(|i| i + first).collect();
+            for triangle in cut_polygon(&face, &soup.vertices) {
+                soup.triangles.push(triangle.map(|corner| face[corner]));
+                if is_mapped {
+                    let places = &mesh.texcoord_indices[corners.clone()];
+                    soup.texcoords.push(triangle.map(|corner| place(&places[corner])));
+                }
             }
         }
-        for arity in &mesh.face_arities {
-            let face: Vec<u32> = indices.by_ref().take(*arity as usize).collect();
-            cut_polygon(&face, &soup.vertices, &mut soup.triangles);
-        }
         check_triangle_count(soup.triangles.len(), limits, &Location::file(path))?;
+    }
+    if !soup.texcoords.is_empty() {
+        soup.texcoords.resize(soup.triangles.len(), [[0.0; 2]; 3]);
     }
     Ok(soup)
 }
 
-/// Triangles of a convex polygon: a fan, from the second corner if that makes a quad's diagonal the shorter one.
-fn cut_polygon(face: &[u32], vertices: &[[f64; 3]], triangles: &mut Vec<[u32; 3]>) {
+/// Triangles of a convex polygon, by the places of its corners: a fan, from the second one if that makes a quad's diagonal
+/// the shorter one.
+fn cut_polygon(face: &[u32], vertices: &[[f64; 3]]) -> Vec<[usize; 3]> {
     let corner = |i: usize| vertices.get(face[i] as usize).map_or(DVec3::ZERO, |v| DVec3::from_array(*v));
-    match face {
-        [a, b, c, d] if corner(0).distance_squared(corner(2)) >= corner(1).distance_squared(corner(3)) => {
-            triangles.extend([[*a, *b, *d], [*b, *c, *d]]);
-        }
-        [first, rest @ ..] => triangles.extend(rest.windows(2).map(|edge| [*first, edge[0], edge[1]])),
-        [] => {}
+    if face.len() == 4 && corner(0).distance_squared(corner(2)) >= corner(1).distance_squared(corner(3)) {
+        return vec![[0, 1, 3], [1, 2, 3]];
     }
+    (2..face.len()).map(|last| [0, last - 1, last]).collect()
 }
 
 fn check_triangle_count(count: usize, limits: &MeshLimits, at: &Location) -> Result<()> {
@@ -237,6 +271,7 @@ fn build(name: String, soup: &Soup, scale: DVec3, at: &Location, limits: &MeshLi
     }
     let mirrored = scale.x * scale.y * scale.z < 0.0;
     let mut triangles = Vec::with_capacity(soup.triangles.len());
+    let mut texcoords = Vec::with_capacity(soup.texcoords.len());
     for (i, triangle) in soup.triangles.iter().enumerate() {
         let mut corners = [0; 3];
         for (corner, vertex) in corners.iter_mut().zip(triangle) {
@@ -248,10 +283,13 @@ fn build(name: String, soup: &Soup, scale: DVec3, at: &Location, limits: &MeshLi
         let [a, b, c] = corners;
         if a != b && b != c && a != c {
             triangles.push(if mirrored { [a, c, b] } else { [a, b, c] });
+            if let Some([a, b, c]) = soup.texcoords.get(i).copied() {
+                texcoords.push(if mirrored { [a, c, b] } else { [a, b, c] });
+            }
         }
     }
     if triangles.is_empty() {
         return Err(value("mesh without triangles".to_owned()).allowed("at least one triangle"));
     }
-    Ok(Mesh { name, vertices, triangles })
+    Ok(Mesh { name, vertices, triangles, texcoords })
 }

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Pose;
 use crate::camera::Camera;
-use crate::light::{Daylight, Lamp};
+use crate::light::{Daylight, FileLight, Lamp};
+use crate::material::{Material, Texture};
 
 /// A robot, or a whole scene, as read from one file and its includes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -30,9 +31,15 @@ pub struct RobotModel {
     pub sites: Vec<Site>,
     /// Cameras, in body order.
     pub cameras: Vec<Camera>,
-    /// Lamps; robot files bring none.
+    /// Lamps that shine.
     #[serde(default)]
     pub lamps: Vec<Lamp>,
+    /// Light that the file describes, which does not shine by itself.
+    #[serde(default)]
+    pub file_light: FileLight,
+    /// Whether headlight and ambient light are those of the file.
+    #[serde(default)]
+    pub is_lit_as_file: bool,
     /// How much of the day there is.
     #[serde(default)]
     pub daylight: Daylight,
@@ -53,6 +60,12 @@ pub struct RobotModel {
     pub keyframes: Vec<Keyframe>,
     /// Triangle meshes that geoms refer to.
     pub meshes: Vec<Mesh>,
+    /// Surfaces that geoms refer to.
+    #[serde(default)]
+    pub materials: Vec<Material>,
+    /// Pictures that materials refer to.
+    #[serde(default)]
+    pub textures: Vec<Texture>,
     /// Height fields that geoms refer to.
     pub height_fields: Vec<HeightField>,
 }
@@ -294,8 +307,11 @@ pub struct Geom {
     pub gap: f64,
     /// Visual group of the file; by custom 0-2 are shown and 3 and more are collision shapes.
     pub group: i32,
-    /// Colour, RGBA in [0, 1].
+    /// Colour, sRGB and opacity in [0, 1].
     pub rgba: [f32; 4],
+    /// Index into [`RobotModel::materials`]; without one the surface is dull.
+    #[serde(default)]
+    pub material: Option<usize>,
 }
 
 impl Geom {
@@ -645,6 +661,10 @@ pub struct Mesh {
     pub vertices: Vec<[f32; 3]>,
     /// Triangles, counter-clockwise seen from outside.
     pub triangles: Vec<[u32; 3]>,
+    /// Where each triangle's corners are in a texture, in parts of its width and height from its first pixel; empty without
+    /// any.
+    #[serde(default)]
+    pub texcoords: Vec<[[f32; 2]; 3]>,
 }
 
 /// A height field: a grid of heights over x and y, base below.
@@ -689,6 +709,12 @@ impl HeightField {
 }
 
 impl RobotModel {
+    /// Lets the light of the file shine, instead of sun and sky.
+    pub fn shine_as_file(&mut self) {
+        self.lamps.append(&mut self.file_light.lamps);
+        self.is_lit_as_file = true;
+    }
+
     /// Length of the position vector.
     pub fn num_qpos(&self) -> usize {
         self.joints.iter().map(|j| j.kind.num_qpos()).sum()

@@ -204,6 +204,8 @@ impl Check<'_> {
             of("equality", m.equalities.iter().map(|x| x.name.clone()).collect()),
             of("keyframe", m.keyframes.iter().map(|x| x.name.clone()).collect()),
             of("mesh", m.meshes.iter().map(|x| x.name.clone()).collect()),
+            of("material", m.materials.iter().map(|x| x.name.clone()).collect()),
+            of("texture", m.textures.iter().map(|x| x.name.clone()).collect()),
             of("height field", m.height_fields.iter().map(|x| x.name.clone()).collect()),
         ];
         for (kind, names) in all {

@@ -44,6 +44,10 @@ pub fn run(args: &Render, output: &mut Output) -> CommandResult {
         let error = anyhow!("--actions and --policy are of videos: --out with a file that ends in .mp4");
         return Err(error).or_exit(Code::Usage);
     }
+    if args.lights && !is_robot_file(&args.what) {
+        let error = anyhow!("--lights is of robot files; for a scene: --set robot.lights=true");
+        return Err(error).or_exit(Code::Usage);
+    }
     let subject = match is_robot_file(&args.what) {
         true => robot(args)?,
         false => scene(args)?,
@@ -132,7 +136,10 @@ pub fn is_robot_file(what: &str) -> bool {
 /// The robot of a file at its first keyframe, or at its reference pose.
 fn robot(args: &Render) -> CommandResult<Subject> {
     let options = ImportOptions { root: args.root.clone(), ..ImportOptions::default() };
-    let model = import::load(Path::new(&args.what), &options)?.model;
+    let mut model = import::load(Path::new(&args.what), &options)?.model;
+    if args.lights {
+        model.shine_as_file();
+    }
     let qpos = model.keyframes.first().map_or_else(|| model.reference_qpos(), |key| key.qpos.clone());
     let state = standing(&model, std::slice::from_ref(&qpos));
     Ok(Subject { model: Arc::new(model), state, qpos, num_robot_bodies: usize::MAX, env: None, camera: None })

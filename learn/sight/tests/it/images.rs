@@ -20,7 +20,7 @@ fn all_channels() -> TaskSpec {
         &[
             "observe.policy.near={ term = \"camera\", camera = \"side\", channels = [\"rgb\", \"depth\"], \
              size = [20, 12], samples = 2, stack = 3, clip = 2.0, scale = 0.5, offset = 4.0 }",
-            "observe.policy.far={ term = \"camera\", camera = \"side\", channels = [\"normals\", \"grey\", \"distance\"], \
+            "observe.policy.far={ term = \"camera\", camera = \"side\", channels = [\"normals\", \"grey\", \"distance\", \"class\"], \
              size = [9, 7], offset = 0.25 }",
             "observe.critic.eye={ term = \"camera\", camera = \"side\", channels = [\"grey\"], size = [16, 10], \
              samples = 3, stack = 2, scale = -3.0 }",

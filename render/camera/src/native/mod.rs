@@ -8,6 +8,7 @@
     reason = "iterators take closures, which need not be compiled with the vector instructions of their caller"
 )]
 
+mod gloss;
 mod lamps;
 mod lens;
 mod list;
@@ -19,6 +20,7 @@ mod shade;
 mod shapes;
 mod surface;
 mod terrain;
+mod texture;
 mod trace;
 mod width;
 
@@ -89,7 +91,9 @@ impl NativeTracer {
         let instances = vec![Instance::default(); num_envs * assets.geoms.len()];
         let spheres = vec![0.0; num_envs * 4 * Spheres::stride(assets.geoms.len())];
         let dressed = Dressed { looks: vec![options.look], materials: assets.materials.clone() };
-        let scene = Scene { assets, shadows: options.shadows };
+        let coated = !assets.coats.is_empty();
+        let texels = texture::linear(&assets);
+        let scene = Scene { assets, shadows: options.shadows, coated, texels };
         let posed = Posed { instances, spheres, ..Posed::default() };
         Ok(Self {
             scene,
@@ -252,7 +256,12 @@ mod tests {
         let mut model = Scene::load(&spec).unwrap_or_else(|error| panic!("{error}")).0.model;
         let vertices = vec![[0.0, 0.0, 0.4], [0.3, 0.0, 0.0], [-0.2, 0.3, 0.0], [-0.2, -0.3, 0.0]];
         let triangles = vec![[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]];
-        model.meshes.push(Mesh { name: "tetrahedron".to_owned(), vertices, triangles });
+        model.meshes.push(Mesh {
+            name: "tetrahedron".to_owned(),
+            vertices,
+            triangles,
+            texcoords: Vec::new(),
+        });
         model.height_fields.push(HeightField {
             name: "hills".to_owned(),
             num_rows: 3,

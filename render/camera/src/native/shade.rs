@@ -86,7 +86,7 @@ fn encode_one<L: Wide>(linear: L) -> L {
 }
 
 #[inline(always)]
-fn mix<L: Wide>(a: V3<L>, b: V3<L>, share: L) -> V3<L> {
+pub fn mix<L: Wide>(a: V3<L>, b: V3<L>, share: L) -> V3<L> {
     (b - a).mul_add(share, a)
 }
 

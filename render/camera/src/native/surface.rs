@@ -2,10 +2,12 @@
 
 use glam::Vec3;
 use keiko_dynamics::space::V3;
-use keiko_gpu::camera::Kind;
+use keiko_gpu::camera::{Coat, Kind};
 
+use super::gloss::{Coats, Gloss};
 use super::list::Candidate;
-use super::packet::{Frame, Hits, MOST_LANES, Rays, Wide, from_lanes, is, is_first, lane, normalize};
+use super::packet::{Frame, Hits, MOST_LANES, Rays, Wide, from_lanes, is, is_first, lane, lanes, normalize};
+use super::texture::{self, Place};
 use super::trace::Shot;
 use super::{lamps, shade};
 
@@ -58,14 +60,11 @@ fn unpack_normal(bits: u32) -> [f32; 3] {
     Vec3::new(unfold(x), unfold(y), z).normalize().to_array()
 }
 
-/// Light from what was met, linear RGB.
+/// Light from what was met, linear RGB. Scenes that are dull all over have no need of what is worked out for coats.
 #[inline(always)]
-#[allow(clippy::too_many_arguments, reason = "what is known of the points is not worked out twice")]
-pub fn paint<L: Wide>(
+pub fn paint<L: Wide, const COATED: bool>(
     shot: &Shot<'_>,
-    ids: &[f32; MOST_LANES],
-    rays: &Rays<L>,
-    hits: &Hits<L>,
+    (ids, rays, hits): (&[f32; MOST_LANES], &Rays<L>, &Hits<L>),
     distance: L,
     smooth: V3<L>,
     sunlight: L,
@@ -81,6 +80,8 @@ pub fn paint<L: Wide>(
     let mut base = V3::zero();
     let mut color = shade::sky(look, direction);
     let mut hazy = L::zero();
+    // Lanes with a finish, and which.
+    let (mut glossy, mut coats) = (L::zero(), Coats::new());
     for k in 0..L::WIDTH {
         if !is_first(ids, k) {
             continue;
@@ -88,7 +89,19 @@ pub fn paint<L: Wide>(
         let geom = &assets.geoms[ids[k] as usize];
         let local = Frame::new(&shot.instances[ids[k] as usize]).place(point);
         let mine = is(hits.geom, ids[k]);
-        let its_color = shade::base_color(&shot.materials[geom.material as usize], local, footprint);
+        let material = &shot.materials[geom.material as usize];
+        let mut its_color = shade::base_color(material, local, footprint);
+        if COATED && material.coat > 0 {
+            let coat = &assets.coats[material.coat as usize - 1];
+            if coat.texture > 0 {
+                let shown = pictured(shot, ids, k, coat, local, hits, footprint);
+                its_color = V3::new(its_color.x * shown.x, its_color.y * shown.y, its_color.z * shown.z);
+            }
+            if coat.alpha > 0.0 {
+                coats.lay(mine, coat);
+                glossy = L::select(mine, L::one(), glossy);
+            }
+        }
         base = V3::select(mine, its_color, base);
         if geom.kind == Kind::Plane as u32 {
             hazy = L::select(mine, L::one(), hazy);
@@ -97,8 +110,14 @@ pub fn paint<L: Wide>(
     let found = L::zero().le(hits.geom);
     if L::any(found) {
         let mut surface = shade::shade(look, base, normal, direction, sunlight);
+        let mut gloss = None;
+        if COATED && L::any(L::zero().lt(glossy)) {
+            let finished = Gloss::new(coats, base, normal, direction);
+            surface = V3::select(L::zero().lt(glossy), finished.shade(look, sunlight), surface);
+            gloss = Some((L::zero().lt(glossy), finished));
+        }
         if !shot.lamps.is_empty() {
-            surface = surface + lamps::lamplight(shot, rays, hits, base, normal, casters);
+            surface = surface + lamps::lamplight(shot, rays, hits, base, normal, gloss.as_ref(), casters);
         }
         color = V3::select(found, surface, color);
         if L::any(L::zero().lt(hazy)) {
@@ -106,4 +125,33 @@ pub fn paint<L: Wide>(
         }
     }
     color
+}
+
+/// What a coat's texture shows to the lanes that see the same geom as lane `first`.
+#[inline(always)]
+fn pictured<L: Wide>(
+    shot: &Shot<'_>,
+    ids: &[f32; MOST_LANES],
+    first: usize,
+    coat: &Coat,
+    local: V3<L>,
+    hits: &Hits<L>,
+    footprint: L,
+) -> V3<L> {
+    let (local, footprint, triangle) = (lanes(local), lane(footprint), lane(hits.triangle));
+    let weights = hits.weights.map(|weight| lane(weight));
+    let mut shown = [[1.0; MOST_LANES]; 3];
+    for k in first..L::WIDTH {
+        if ids[k] == ids[first] {
+            let place = Place {
+                local: Vec3::new(local[0][k], local[1][k], local[2][k]),
+                triangle: triangle[k].max(0.0) as usize,
+                weights: [weights[0][k], weights[1][k]],
+                footprint: footprint[k],
+            };
+            let color = texture::textured(&shot.scene.assets, &shot.scene.texels, coat, &place);
+            [shown[0][k], shown[1][k], shown[2][k]] = color.to_array();
+        }
+    }
+    from_lanes(&shown)
 }

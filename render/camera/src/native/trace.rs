@@ -1,6 +1,6 @@
 //! A tile of pixels: which geoms it can show, what each packet of rays meets, what is lit, what is written.
 
-use glam::Vec3;
+use glam::{Vec3, Vec4};
 use keiko_dynamics::space::V3;
 use keiko_gpu::camera::{Instance, Kind, Lamp, Look, Material, TILE, View};
 use keiko_model::camera::Channel;
@@ -21,6 +21,10 @@ use crate::assets::Assets;
 pub struct Scene {
     pub assets: Assets,
     pub shadows: bool,
+    /// Whether some surface has a finish or a picture.
+    pub coated: bool,
+    /// Light of texels.
+    pub texels: Vec<Vec4>,
 }
 
 /// One view of one environment.
@@ -145,11 +149,16 @@ fn packet<L: Wide>(
     if colored || band.has(Channel::Normals) {
         let smooth = surface::facets(shot, &ids, &mut hits);
         if colored {
-            let sunlight = match shot.scene.shadows {
+            let shines = shot.look.sun_color != [0.0; 3];
+            let sunlight = match shot.scene.shadows && shines {
                 true => in_sun(shot, &rays, &hits, found, casters),
                 false => L::one(),
             };
-            light = surface::paint(shot, &ids, &rays, &hits, distance, smooth, sunlight, casters);
+            let seen = (&ids, &rays, &hits);
+            light = match shot.scene.coated {
+                true => surface::paint::<L, true>(shot, seen, distance, smooth, sunlight, casters),
+                false => surface::paint::<L, false>(shot, seen, distance, smooth, sunlight, casters),
+            };
         }
     }
     pixels::write(

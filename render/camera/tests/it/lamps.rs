@@ -24,6 +24,7 @@ fn lamp(name: &str, position: [f64; 3]) -> Lamp {
         range: 3.0,
         cone: None,
         shadow: true,
+        ..Lamp::default()
     }
 }
 
@@ -69,12 +70,22 @@ fn expected(lamps: &[(Lamp, Pose)], point: DVec3, d: DVec3, shadows: bool) -> (D
     let (mut sum, mut at_an_edge) = (DVec3::ZERO, false);
     for (lamp, world_from_body) in lamps {
         let way = world_from_body.transform_point(lamp.position) - point;
-        let (distance, towards) = (way.length(), way.normalize());
-        let window = (1.0 - (distance / lamp.range).powi(4)).clamp(0.0, 1.0);
+        let (mut distance, mut towards) = (way.length(), way.normalize());
+        let [constant, linear, square] = lamp.attenuation;
+        let mut left = 1.0 / (constant + linear * distance + square * distance.powi(2));
+        left *= (1.0 - (distance / lamp.range).powi(4)).clamp(0.0, 1.0);
+        let aim = world_from_body.rotation * lamp.direction;
+        left *= (-towards.dot(aim)).max(0.0).powf(lamp.exponent);
+        if lamp.parallel {
+            (distance, towards, left) = (f64::INFINITY, -aim, 1.0);
+        }
         let cone = lamp.cone.map_or(1.0, |[inner, outer]| {
-            let cosine = -towards.dot(world_from_body.rotation * lamp.direction);
+            let cosine = -towards.dot(aim);
             ((cosine - outer.cos()) / (inner.cos() - outer.cos())).clamp(0.0, 1.0).powi(2)
         });
+        if let Some([_, outer]) = lamp.cone {
+            at_an_edge |= (-towards.dot(aim) - outer.cos()).abs() < 1e-3 && lamp.exponent > 0.0;
+        }
         if shadows && lamp.shadow {
             let along = (BALL.0 - point).dot(towards);
             let beside = (BALL.0 - point - towards * along).length() - BALL.1;
@@ -84,7 +95,7 @@ fn expected(lamps: &[(Lamp, Pose)], point: DVec3, d: DVec3, shadows: bool) -> (D
             }
         }
         let shine = 0.12 * DVec3::Z.dot((towards - d).normalize()).max(0.0).powi(40);
-        sum += lamp.color * (window / distance.powi(2) * cone * (albedo * towards.z + shine));
+        sum += lamp.color * (left * cone * (albedo * towards.z + shine));
     }
     (sum, at_an_edge)
 }
@@ -99,49 +110,71 @@ fn lamps_shine_as_gltf_has_it_and_things_stand_in_their_light() {
         };
         let carried = Lamp { body: 1, cone: Some([0.3, 0.8]), ..lamp("carried", [0.1, 0.0, 0.2]) };
         let clear = Lamp { shadow: false, range: 1.4, ..lamp("clear", [-0.6, 0.5, 0.9]) };
-        let model = room(vec![lamp("bulb", [0.7, 0.5, 1.6]), spot, carried, clear]);
-        let mut state = BatchState::new(&model, 2);
-        for (env, x) in [(0, 0.2f32), (1, -0.5)] {
-            for (k, value) in [x, 0.3, 1.1].into_iter().enumerate() {
-                state.body_position.set(3 + k, env, value);
-            }
-            // Turned about x by 0.4.
-            state.body_rotation.set(4, env, 0.2f32.sin());
-            state.body_rotation.set(7, env, 0.2f32.cos());
-        }
-        for shadows in [true, false] {
-            let (light, ids) = light(backend, &model, &state, shadows);
-            let area = (SIZE[0] * SIZE[1]) as usize;
-            let (mut compared, mut dark, mut worst) = (0, 0, 0.0f64);
-            for (env, at) in (0..2).flat_map(|env| (0..area).map(move |at| (env, at))) {
-                if ids[env * area + at] != 0 {
-                    continue;
-                }
-                let (o, d, _) =
-                    pixel_ray(&camera(), Pose::IDENTITY, at as u32 % SIZE[0], at as u32 / SIZE[0]);
-                let point = o - d * (o.z / d.z);
-                let lamps: Vec<_> = model
-                    .lamps
-                    .iter()
-                    .map(|lamp| (lamp.clone(), body_pose(&state, lamp.body, env)))
-                    .collect();
-                let (sum, at_an_edge) = expected(&lamps, point, d, shadows);
-                if point.x.abs().max(point.y.abs()) > 2.99 || at_an_edge {
-                    continue;
-                }
-                compared += 1;
-                let whole = expected(&lamps, point, d, false).0;
-                dark += usize::from(sum.x < 0.9 * whole.x);
-                for k in 0..3 {
-                    let found = f64::from(light[(3 * env + k) * area + at]);
-                    worst = worst.max((found - sum[k]).abs() / (0.01 + sum[k]));
-                }
-            }
-            println!("{compared} points, {dark} of them in some shadow; worst error {worst:.1e}");
-            assert!(compared > area && worst < 1e-3, "{worst}");
-            assert_eq!(dark > 100, shadows);
-        }
+        compare_with_formulas(backend, vec![lamp("bulb", [0.7, 0.5, 1.6]), spot, carried, clear]);
     });
+}
+
+#[test]
+fn lamps_of_robot_files_shine_as_opengl_has_it() {
+    with_each("lamps::lamps_of_robot_files_shine_as_opengl_has_it", |backend| {
+        let parallel = Lamp {
+            direction: DVec3::new(0.5, 0.3, -1.0).normalize(),
+            parallel: true,
+            body: 1,
+            ..lamp("parallel", [0.0; 3])
+        };
+        let falling = Lamp { attenuation: [0.5, 0.3, 0.2], range: 1e6, ..lamp("falling", [0.7, 0.5, 1.6]) };
+        let theatre = Lamp {
+            direction: DVec3::new(0.2, 0.1, -1.0).normalize(),
+            cone: Some([0.5994, 0.6]),
+            exponent: 10.0,
+            attenuation: [1.0, 0.0, 0.0],
+            range: 1e6,
+            ..lamp("theatre", [0.1, -0.2, 1.5])
+        };
+        compare_with_formulas(backend, vec![parallel, falling, theatre]);
+    });
+}
+
+fn compare_with_formulas(backend: &Backend, lamps: Vec<Lamp>) {
+    let model = room(lamps);
+    let mut state = BatchState::new(&model, 2);
+    for (env, x) in [(0, 0.2f32), (1, -0.5)] {
+        for (k, value) in [x, 0.3, 1.1].into_iter().enumerate() {
+            state.body_position.set(3 + k, env, value);
+        }
+        // Turned about x by 0.4.
+        state.body_rotation.set(4, env, 0.2f32.sin());
+        state.body_rotation.set(7, env, 0.2f32.cos());
+    }
+    for shadows in [true, false] {
+        let (light, ids) = light(backend, &model, &state, shadows);
+        let area = (SIZE[0] * SIZE[1]) as usize;
+        let (mut compared, mut dark, mut worst) = (0, 0, 0.0f64);
+        for (env, at) in (0..2).flat_map(|env| (0..area).map(move |at| (env, at))) {
+            if ids[env * area + at] != 0 {
+                continue;
+            }
+            let (o, d, _) = pixel_ray(&camera(), Pose::IDENTITY, at as u32 % SIZE[0], at as u32 / SIZE[0]);
+            let point = o - d * (o.z / d.z);
+            let lamps: Vec<_> =
+                model.lamps.iter().map(|lamp| (lamp.clone(), body_pose(&state, lamp.body, env))).collect();
+            let (sum, at_an_edge) = expected(&lamps, point, d, shadows);
+            if point.x.abs().max(point.y.abs()) > 2.99 || at_an_edge {
+                continue;
+            }
+            compared += 1;
+            let whole = expected(&lamps, point, d, false).0;
+            dark += usize::from(sum.x < 0.9 * whole.x);
+            for k in 0..3 {
+                let found = f64::from(light[(3 * env + k) * area + at]);
+                worst = worst.max((found - sum[k]).abs() / (0.01 + sum[k]));
+            }
+        }
+        println!("{compared} points, {dark} of them in some shadow; worst error {worst:.1e}");
+        assert!(compared > area && worst < 1e-3, "{worst}");
+        assert_eq!(dark > 100, shadows);
+    }
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 mod batch;
 mod conventions;
+mod gloss;
+mod goldens;
 mod lamps;
 mod looks;
 mod mujoco;
@@ -10,4 +12,5 @@ mod parry;
 mod scenes;
 mod sensors;
 mod support;
+mod textures;
 mod tracers;

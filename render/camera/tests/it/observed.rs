@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use keiko_camera::{Backend, Channel, Observer, TracerOptions};
+use keiko_camera::{Backend, Channel, Observer, Tracer, TracerOptions};
 use keiko_env::{EnvOptions, TaskEnv, VecEnv};
 use keiko_model::TaskSpec;
 use keiko_model::imager::{ColorSensor, DepthSensor};
@@ -68,6 +68,40 @@ fn push(step: usize, first_env: usize, num_envs: usize) -> Field {
         actions.set(0, env, ((7 * step + 5 * (first_env + env)) % 13) as f32 / 6.0 - 1.0);
     }
     actions
+}
+
+#[test]
+fn classes_are_seen_as_shares_of_a_pixel() {
+    with_each("observed::classes_are_seen_as_shares_of_a_pixel", |backend| {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenes/cartpole/scene.toml");
+        let sees = "observe.policy.eye={ term = \"camera\", camera = \"side\", channels = [\"class\"], \
+                    size = [20, 12], samples = 2 }";
+        let task = TaskSpec::load(&file, &[sees.to_owned()]).unwrap_or_else(|error| panic!("{error}"));
+        let mut env = seeing_task(backend, &task, 1, 0);
+        env.step(&push(0, 0, 1));
+        let seen: Vec<f32> = env.output().observations[0].column(0).collect();
+        let seen = &seen[seen.len() - 3 * SIZE[0] * SIZE[1]..];
+        let image = env.images()[0].picture.clone();
+        let camera = image.camera.clone().resized(image.camera.size.map(|side| side * 2));
+        let tracer = Tracer::new(backend, &env.scene().model, 1, &TracerOptions::default()).expect("it fits");
+        let group = tracer.group(&[camera], &[Channel::Class]).expect("it fits");
+        tracer.pose(env.state());
+        tracer.render(&group);
+        let images = tracer.read(&group).expect("the device answers");
+        let ids = images.ids(Channel::Class).expect("asked for");
+        let [width, height] = SIZE;
+        let mut mixed = 0;
+        for (class, y, x) in
+            (0..3).flat_map(|c| (0..height).flat_map(move |y| (0..width).map(move |x| (c, y, x))))
+        {
+            let rays =
+                [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(dy, dx)| ids[(2 * y + dy) * 2 * width + 2 * x + dx]);
+            let share = rays.iter().filter(|id| **id == class as i32).count() as f32 / 4.0;
+            assert_eq!(seen[(class * height + y) * width + x], share, "class {class} at {x}, {y}");
+            mixed += usize::from(share > 0.0 && share < 1.0);
+        }
+        assert!(mixed > 5, "edges fall within pixels");
+    });
 }
 
 #[test]

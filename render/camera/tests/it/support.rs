@@ -6,6 +6,7 @@ use keiko_gpu::{Gpu, adapters};
 use keiko_model::Pose;
 use keiko_model::camera::looking_along;
 use keiko_model::lens::Lens;
+use keiko_model::material::{Finish, Material, Texture, TextureKind, TextureUse};
 use keiko_model::robot::{
     Body, Geom, HeightField, Inertial, Joint, JointKind, Mesh, RobotModel, Shape, Softness,
 };
@@ -169,6 +170,7 @@ pub fn geom(name: &str, body: usize, pose: Pose, shape: Shape) -> Geom {
         gap: 0.0,
         group: 0,
         rgba: [0.5, 0.5, 0.5, 1.0],
+        material: None,
     }
 }
 
@@ -184,7 +186,8 @@ fn bumpy_ball(random: &mut Random) -> Mesh {
         let r = 0.18 * (1.0 + bump * (5.0 * a).sin() * (4.0 * b).sin());
         [r * a.sin() * b.cos(), r * a.sin() * b.sin(), r * a.cos()].map(|x| x as f32)
     };
-    let mut mesh = Mesh { name: "bumpy".to_owned(), vertices: Vec::new(), triangles: Vec::new() };
+    let mut mesh =
+        Mesh { name: "bumpy".to_owned(), vertices: Vec::new(), triangles: Vec::new(), texcoords: Vec::new() };
     for ring in 0..rings {
         mesh.vertices.extend((0..sectors).map(|sector| point(ring, sector)));
     }
@@ -197,6 +200,41 @@ fn bumpy_ball(random: &mut Random) -> Mesh {
         }
     }
     mesh
+}
+
+/// Gives the geoms of a clutter finishes and pictures, flat ones, cubes and by the corners of triangles; some stay as they are.
+pub fn coat(model: &mut RobotModel) {
+    let picture = |name: &str, kind: TextureKind, [width, height]: [usize; 2]| Texture {
+        name: name.to_owned(),
+        kind,
+        width,
+        height,
+        pixels: (0..3 * width * height * kind.num_faces()).map(|k| (k * k / 7 + 31 * k) as u8).collect(),
+    };
+    model.textures =
+        vec![picture("flat", TextureKind::Flat, [16, 10]), picture("cube", TextureKind::Cube, [8, 8])];
+    let used = |texture: usize, uniform: bool| Some(TextureUse { texture, repeat: [2.0, 3.0], uniform });
+    let finish = |roughness, metallic| Some(Finish { roughness, metallic, specular: 0.6, emission: 0.05 });
+    for (name, finish, texture) in [
+        ("plastic", finish(0.35, 0.0), None),
+        ("metal", finish(0.3, 1.0), None),
+        ("paper", None, used(0, true)),
+        ("tin", finish(0.5, 0.8), used(0, false)),
+        ("parcel", None, used(1, false)),
+        ("glazed", finish(0.6, 0.0), used(1, true)),
+    ] {
+        model.materials.push(Material { name: name.to_owned(), finish, texture });
+    }
+    let mesh = &mut model.meshes[0];
+    let place = |v: u32| {
+        let [x, y, z] = mesh.vertices[v as usize];
+        [2.0 * x + z, 3.0 * y - z]
+    };
+    mesh.texcoords = mesh.triangles.iter().map(|triangle| triangle.map(place)).collect();
+    for (k, geom) in model.geoms.iter_mut().enumerate() {
+        geom.material = ((k + 3) % 7).checked_sub(1);
+        geom.rgba = [0.9, 0.7, 0.8, 1.0];
+    }
 }
 
 fn terrain(random: &mut Random) -> HeightField {
@@ -326,4 +364,38 @@ pub fn render(
     let group = tracer.group(cameras, channels).unwrap_or_else(|error| panic!("{error}"));
     tracer.render(&group);
     tracer.read(&group).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A PNG file whose rows are stored as they are (RFC 1950 and 1951 without compression).
+pub fn png(width: u32, height: u32, color: impl Fn(u32, u32) -> [u8; 3]) -> Vec<u8> {
+    let mut rows = Vec::new();
+    for y in 0..height {
+        rows.push(0);
+        (0..width).for_each(|x| rows.extend(color(x, y)));
+    }
+    let crc = |bytes: &[u8]| {
+        !bytes.iter().fold(!0u32, |crc, byte| {
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+                (crc >> 1) ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 }
+            })
+        })
+    };
+    let (a, b) = rows.iter().fold((1u32, 0u32), |(a, b), byte| {
+        let a = (a + u32::from(*byte)) % 65_521;
+        (a, (a + b) % 65_521)
+    });
+    let count = rows.len() as u16;
+    let mut packed = vec![0x78, 1, 1];
+    packed.extend([count.to_le_bytes(), (!count).to_le_bytes()].concat());
+    packed.extend(&rows);
+    packed.extend((b << 16 | a).to_be_bytes());
+    let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
+    let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+    for (kind, content) in [(b"IHDR", header), (b"IDAT", packed), (b"IEND", Vec::new())] {
+        file.extend((content.len() as u32).to_be_bytes());
+        let checked = [&kind[..], &content].concat();
+        file.extend(&checked);
+        file.extend(crc(&checked).to_be_bytes());
+    }
+    file
 }

@@ -5,7 +5,7 @@ use keiko_camera::{Backend, Channel, Images};
 use keiko_model::light::Lamp;
 
 use crate::support::{
-    FISHEYE, Random, WIDE_ANGLE, camera_above, camera_around, clutter, render, strewn, with_gpu,
+    FISHEYE, Random, WIDE_ANGLE, camera_above, camera_around, clutter, coat, render, strewn, with_gpu,
 };
 
 const SIZE: [u32; 2] = [76, 60];
@@ -31,6 +31,33 @@ fn the_cpu_sees_what_the_device_sees() {
     });
 }
 
+#[test]
+fn finishes_and_pictures_are_the_same_on_both() {
+    with_gpu("tracers::finishes_and_pictures_are_the_same_on_both", |gpu| {
+        for (seed, hills) in [(13, false), (14, true)] {
+            let mut random = Random(seed);
+            let mut model = clutter(&mut random, hills);
+            coat(&mut model);
+            model.lamps = lamps();
+            let theatre =
+                Lamp { name: "theatre".to_owned(), exponent: 7.0, cone: None, ..model.lamps[1].clone() };
+            let parallel = Lamp {
+                name: "parallel".to_owned(),
+                direction: DVec3::new(0.3, 0.2, -1.0).normalize(),
+                parallel: true,
+                ..model.lamps[0].clone()
+            };
+            let falling = Lamp { attenuation: [1.0, 0.2, 0.1], ..model.lamps[0].clone() };
+            model.lamps.extend([theatre, parallel, Lamp { name: "falling".to_owned(), ..falling }]);
+            let state = strewn(&model, &mut random, NUM_ENVS);
+            let cameras = [camera_around(&mut random, SIZE), camera_around(&mut random, SIZE)];
+            let [cpu, device] = [Backend::Cpu, Backend::Gpu(gpu.clone())]
+                .map(|backend| render(&backend, &model, &state, &cameras, &Channel::ALL));
+            compare(&cpu, &device);
+        }
+    });
+}
+
 /// A bulb in the world and a spot on a body.
 fn lamps() -> Vec<Lamp> {
     let bulb = Lamp {
@@ -42,6 +69,7 @@ fn lamps() -> Vec<Lamp> {
         range: 6.0,
         cone: None,
         shadow: true,
+        ..Lamp::default()
     };
     let spot = Lamp {
         name: "spot".to_owned(),

@@ -35,7 +35,8 @@ impl HullTable {
     pub fn new(mesh: &Mesh, limit: usize) -> Result<Self, String> {
         let full = convex_hull(mesh).map_err(|e| e.to_string())?;
         let (vertices, error) = spread(&full.vertices, limit.max(4));
-        let kept = Mesh { name: mesh.name.clone(), vertices, triangles: Vec::new() };
+        let name = mesh.name.clone();
+        let kept = Mesh { name, vertices, triangles: Vec::new(), texcoords: Vec::new() };
         let hull = convex_hull(&kept).map_err(|e| e.to_string())?;
         let points: Vec<DVec3> = hull.vertices.iter().map(|v| DVec3::from_array(v.map(f64::from))).collect();
         let center = points.iter().sum::<DVec3>() / points.len() as f64;

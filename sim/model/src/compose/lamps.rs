@@ -44,6 +44,7 @@ pub(super) fn append(model: &mut RobotModel, spec: &LampSpec, index: usize, sour
         range: spec.range,
         cone: spec.look_at.map(|_| spec.cone),
         shadow: spec.shadow,
+        ..Lamp::default()
     });
     Ok(())
 }

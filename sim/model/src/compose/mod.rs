@@ -61,6 +61,9 @@ impl Scene {
         if model.bodies.len() < 2 {
             return Err(spec.source.error(ErrorKind::Structure, "robot.file", "the robot has no bodies"));
         }
+        if spec.robot.lights {
+            model.shine_as_file();
+        }
         base::set_floating(&mut model, spec.robot.floating_base);
         base::place(&mut model, robot_pose(spec)?);
         actuators::replace(&mut model, spec)?;

@@ -5,6 +5,7 @@ use glam::{DQuat, DVec3};
 use super::{base, unit_rotation};
 use crate::Pose;
 use crate::error::{ErrorKind, Result};
+use crate::material::Material;
 use crate::robot::{Body, Geom, Inertial, RobotModel, Shape, Softness};
 use crate::task::{Prop, PropShape, Source};
 
@@ -54,8 +55,17 @@ pub(super) fn append(model: &mut RobotModel, prop: &Prop, index: usize, source: 
         gravity_compensation: 0.0,
         mocap: false,
     });
+    let material = prop.finish.map(|finish| {
+        let mut name = prop.name.clone();
+        while model.materials.iter().any(|material| material.name == name) {
+            name.push('_');
+        }
+        model.materials.push(Material { name, finish: Some(finish), texture: None });
+        model.materials.len() - 1
+    });
     for (at, (shape, place)) in shapes.into_iter().enumerate() {
-        model.geoms.push(geom(prop, geom_name(at), body_idx, shape, Pose::new(place, DQuat::IDENTITY)));
+        let pose = Pose::new(place, DQuat::IDENTITY);
+        model.geoms.push(Geom { material, ..geom(prop, geom_name(at), body_idx, shape, pose) });
     }
     if prop.mass.is_none() {
         return Ok(Vec::new());
@@ -150,5 +160,6 @@ fn geom(prop: &Prop, name: String, body: usize, shape: Shape, pose: Pose) -> Geo
         gap: 0.0,
         group: 0,
         rgba: prop.rgba,
+        material: None,
     }
 }

@@ -59,6 +59,8 @@ pub struct Limits {
     pub mesh_triangles: usize,
     /// Rows and columns of one height field.
     pub hfield_side: usize,
+    /// Sides of a texture that is drawn \[pixel\].
+    pub texture_side: usize,
     /// Length of a name \[byte\].
     pub name_bytes: usize,
 }
@@ -79,6 +81,7 @@ impl Default for Limits {
             mesh_bytes: 64 << 20,
             mesh_triangles: 5_000_000,
             hfield_side: 4096,
+            texture_side: 8192,
             name_bytes: 256,
         }
     }

@@ -82,6 +82,11 @@ impl LossReport {
         self.push(element, what, Verdict::Dropped, true, reason);
     }
 
+    /// Records that `what` of `element`, which is only seen, was replaced by something near.
+    pub fn approximated_visual(&mut self, element: &Element, what: impl AsRef<str>, reason: impl AsRef<str>) {
+        self.push(element, what, Verdict::Approximated, true, reason);
+    }
+
     /// Number of losses, of the visual kind too.
     pub fn lost(&self) -> usize {
         self.entries.len()

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::one;
 use super::scene::{upright, yes};
+use crate::material::Finish;
 
 /// A thing in the scene that is not the robot.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +39,9 @@ pub struct Prop {
     /// Colour, RGBA in [0, 1].
     #[serde(default = "grey")]
     pub rgba: [f32; 4],
+    /// How its surface sends light back; dull without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finish: Option<Finish>,
 }
 
 fn grey() -> [f32; 4] {

@@ -41,6 +41,9 @@ pub struct RobotSpec {
     /// Point in the end effector's frame \[m\] that is meant instead of the rule's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_effector_offset: Option<[f64; 3]>,
+    /// Whether the light that the robot file describes shines, instead of sun, sky and the light of cameras.
+    #[serde(default)]
+    pub lights: bool,
 }
 
 pub(super) fn yes() -> bool {

@@ -16,6 +16,36 @@ impl Check<'_> {
                 self.fail("mesh", name, format!("has no triangle, or one beyond its {count} vertices"));
             }
         }
+        for mesh in self.model.meshes.iter().filter(|mesh| !mesh.texcoords.is_empty()) {
+            if mesh.texcoords.len() != mesh.triangles.len()
+                || mesh.texcoords.iter().flatten().flatten().any(|x| !x.is_finite())
+            {
+                self.fail("mesh", &mesh.name, "has no place in a texture for some triangle");
+            }
+        }
+        for texture in &self.model.textures {
+            let faces = texture.kind.num_faces();
+            let bytes =
+                texture.width.checked_mul(texture.height).and_then(|area| area.checked_mul(3 * faces));
+            if bytes != Some(texture.pixels.len()) || texture.pixels.is_empty() {
+                self.fail("texture", &texture.name, format!("has {} bytes", texture.pixels.len()));
+            }
+        }
+        for material in &self.model.materials {
+            let name = &material.name;
+            if let Some(finish) = material.finish {
+                for share in [finish.roughness, finish.metallic, finish.specular] {
+                    if !(0.0..=1.0).contains(&share) {
+                        self.fail("material", name, format!("has a share of {share}, not from 0 to 1"));
+                    }
+                }
+                self.at_least_zero("material", name, "emission", finish.emission);
+            }
+            if let Some(used) = material.texture {
+                self.index("material", name, "texture", used.texture, self.model.textures.len());
+                self.finite("material", name, "repeat", &used.repeat);
+            }
+        }
         for field in &self.model.height_fields {
             let name = &field.name;
             if field.num_rows < 2
@@ -42,6 +72,9 @@ impl Check<'_> {
         for geom in &m.geoms {
             let name = &geom.name;
             self.index("geom", name, "body", geom.body, m.bodies.len());
+            if let Some(material) = geom.material {
+                self.index("geom", name, "material", material, m.materials.len());
+            }
             self.pose("geom", name, geom.pose);
             self.shape(name, &geom.shape, geom.collides());
             for friction in geom.friction.to_array() {
@@ -88,13 +121,15 @@ impl Check<'_> {
     }
 
     pub(super) fn lamps(&mut self) {
-        for lamp in &self.model.lamps {
+        for lamp in self.model.lamps.iter().chain(&self.model.file_light.lamps) {
             let name = &lamp.name;
             self.index("lamp", name, "body", lamp.body, self.model.bodies.len());
             self.finite("lamp", name, "position", &lamp.position.to_array());
             self.finite("lamp", name, "direction", &lamp.direction.to_array());
             lamp.color.to_array().into_iter().for_each(|c| self.at_least_zero("lamp", name, "colour", c));
             self.positive("lamp", name, "range", lamp.range);
+            self.at_least_zero("lamp", name, "exponent", lamp.exponent);
+            lamp.attenuation.into_iter().for_each(|a| self.at_least_zero("lamp", name, "attenuation", a));
         }
     }
 

@@ -5,6 +5,7 @@ mod hostile_mesh;
 mod hostile_urdf;
 mod hostile_xml;
 mod kinematics;
+mod materials;
 mod mesh;
 mod mjcf;
 mod support;

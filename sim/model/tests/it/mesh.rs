@@ -309,7 +309,7 @@ fn hull_of_a_cloud_is_closed_and_holds_all_points() {
     let mut vertices: Vec<[f32; 3]> = cloud.iter().map(|p| p.map(|x| x as f32)).collect();
     vertices.sort_by(|a, b| a.partial_cmp(b).unwrap());
     vertices.dedup();
-    let cloud = Mesh { name: "cloud".to_owned(), vertices, triangles: Vec::new() };
+    let cloud = Mesh { name: "cloud".to_owned(), vertices, triangles: Vec::new(), texcoords: Vec::new() };
     let hull = convex_hull(&cloud).unwrap();
     let mut edges = std::collections::HashSet::new();
     for [a, b, c] in &hull.triangles {

@@ -409,9 +409,9 @@ fn losses_are_named_and_sorted() {
         "losses",
         r#"<mujoco>
              <option integrator="RK4" density="1000"/>
-             <visual><headlight active="0"/></visual>
+             <visual><quality shadowsize="0"/></visual>
              <worldbody>
-               <light pos="0 0 3"/>
+               <light pos="0 0 3" active="false"/>
                <body name="b"><joint name="j" frictionloss="1" solreffriction="0.1 1"/><geom name="g" size="1" fluidshape="ellipsoid"/>
                  <site name="s"/></body>
              </worldbody>

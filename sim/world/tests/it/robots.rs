@@ -98,6 +98,7 @@ impl Builder {
             gap: 0.0,
             group: 0,
             rgba: [0.5; 4],
+            material: None,
         });
         index
     }

@@ -442,5 +442,6 @@ fn floor(height: f64) -> Geom {
         gap: 0.0,
         group: 0,
         rgba: [0.5; 4],
+        material: None,
     }
 }

@@ -85,6 +85,7 @@ pub fn mesh(vertices: &[DVec3]) -> Mesh {
         name: "hull".to_owned(),
         vertices: vertices.iter().map(|v| v.as_vec3().to_array()).collect(),
         triangles: Vec::new(),
+        texcoords: Vec::new(),
     }
 }
 

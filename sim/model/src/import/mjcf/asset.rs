@@ -1,4 +1,4 @@
-//! `<asset>`: meshes and height fields; materials keep their colour.
+//! `<asset>`: meshes and height fields.
 
 use std::path::Path;
 
@@ -39,7 +39,10 @@ impl MeshAsset {
 
 impl<'a> Reader<'a> {
     pub(super) fn read_assets(&mut self) -> Result<()> {
-        for e in self.items("asset") {
+        let items = self.items("asset");
+        // Materials name textures wherever those stand.
+        items.iter().filter(|e| e.name == "texture").try_for_each(|e| self.read_texture(e))?;
+        for e in items {
             match e.name.as_str() {
                 "mesh" => self.read_mesh(e)?,
                 "hfield" => self.read_height_field(e)?,
@@ -47,21 +50,6 @@ impl<'a> Reader<'a> {
                 // Left to the report of what was not read.
                 _ => {}
             }
-        }
-        Ok(())
-    }
-
-    fn read_material(&mut self, e: &'a Element) -> Result<()> {
-        let mut colour = None;
-        for source in self.defaults.for_element(e, MAIN, &["material"])?.into_iter().chain([e]) {
-            colour = source.array::<4>("rgba")?.or(colour);
-        }
-        if let (Some(name), Some(colour)) = (e.str("name"), colour) {
-            self.materials.insert(name, colour.map(|x| x as f32));
-        }
-        e.visit_all();
-        if e.attributes.iter().any(|a| !matches!(a.name.as_str(), "name" | "class" | "rgba")) {
-            self.report.dropped_visual(e, "", "of materials only the colour is kept");
         }
         Ok(())
     }
@@ -91,7 +79,7 @@ impl<'a> Reader<'a> {
         if e.has("builtin") {
             return Err(unsupported(e, "a `builtin` mesh"));
         }
-        for harmless in ["normal", "texcoord", "smoothnormal", "material", "content_type"] {
+        for harmless in ["normal", "smoothnormal", "material", "content_type"] {
             e.get(harmless);
         }
         let index = self.model.meshes.len();
@@ -158,13 +146,36 @@ impl<'a> Reader<'a> {
         }
         let triangles = triples(faces, &indices)?.into_iter().map(|t| t.map(|i| i as u32));
         let triangles: Vec<[u32; 3]> = triangles.collect();
-        mesh::mesh_from_arrays("", &points, &triangles, DVec3::ONE, &e.location(), &limits)
+        let places = self.inline_places(e, points.len())?;
+        mesh::mesh_with_texcoords("", &points, &triangles, &places, DVec3::ONE, &e.location(), &limits)
+    }
+
+    /// Where the vertices of a mesh that stands in the file are in a texture.
+    fn inline_places(&self, e: &Element, num_vertices: usize) -> Result<Vec<[f32; 2]>> {
+        let Some(texcoord) = e.get("texcoord") else { return Ok(Vec::new()) };
+        let numbers = texcoord.f64s(2, 2 * 3 * self.limits.mesh_triangles)?;
+        if numbers.len() != 2 * num_vertices {
+            let message = format!("`texcoord` has {} numbers", numbers.len());
+            return Err(texcoord
+                .error(ErrorKind::Value, message)
+                .allowed(format!("two for each of the {num_vertices} vertices")));
+        }
+        Ok(numbers.chunks_exact(2).map(|pair| [pair[0] as f32, pair[1] as f32]).collect())
     }
 
     /// Where an asset lies: in the asset folder, or beside the included file that names it.
     fn asset_file(&self, e: &Element, name: &str) -> std::path::PathBuf {
+        self.file_in(&self.compiler.mesh_dir, e, name)
+    }
+
+    /// The same for a texture.
+    pub(super) fn texture_file(&self, e: &Element, name: &str) -> std::path::PathBuf {
+        self.file_in(&self.compiler.texture_dir, e, name)
+    }
+
+    fn file_in(&self, asset_folder: &str, e: &Element, name: &str) -> std::path::PathBuf {
         let folder = e.file().parent().unwrap_or(Path::new("."));
-        let path = locate(self.files, folder, &self.compiler.asset_path(name));
+        let path = locate(self.files, folder, &self.compiler.asset_path(asset_folder, name));
         let beside = folder.join(name.replace('\\', "/"));
         if !self.files.exists(&path) && self.files.exists(&beside) { beside } else { path }
     }
@@ -289,7 +300,8 @@ fn hull_of(points: &[[f64; 3]], at: Location) -> Result<Mesh> {
     if let Some(i) = vertices.iter().position(|v| v.iter().any(|x| !x.is_finite())) {
         return Err(Error::new(ErrorKind::Value, at, format!("mesh vertex {i} is not finite")));
     }
-    convex_hull(&Mesh { name: String::new(), vertices, triangles: vec![] }).map_err(|reason| reason.at(at))
+    let cloud = Mesh { name: String::new(), vertices, triangles: Vec::new(), texcoords: Vec::new() };
+    convex_hull(&cloud).map_err(|reason| reason.at(at))
 }
 
 /// MuJoCo's own mesh format: four counts, then vertices, normals, texture coordinates and triangles.
@@ -311,12 +323,17 @@ fn read_msh(bytes: &[u8], at: &Location, limits: &MeshLimits) -> Result<Mesh> {
     let float = |i: i64| f64::from(f32::from_le_bytes(word(i as usize)));
     let points: Vec<[f64; 3]> = (0..vertices).map(|v| [0, 1, 2].map(|k| float(4 + 3 * v + k))).collect();
     let first = words - 3 * faces;
+    let first_place = 4 + 3 * vertices + 3 * normals;
+    let places: Vec<[f32; 2]> = match texcoords == vertices {
+        true => (0..texcoords).map(|v| [0, 1].map(|k| float(first_place + 2 * v + k) as f32)).collect(),
+        false => Vec::new(),
+    };
     let index = |i: i64| u32::from_le_bytes(word(i as usize));
     let triangles: Vec<[u32; 3]> = (0..faces).map(|f| [0, 1, 2].map(|k| index(first + 3 * f + k))).collect();
     if triangles.is_empty() {
         return hull_of(&points, at.clone());
     }
-    mesh::mesh_from_arrays("", &points, &triangles, DVec3::ONE, at, limits)
+    mesh::mesh_with_texcoords("", &points, &triangles, &places, DVec3::ONE, at, limits)
 }
 
 fn transform(mesh: &mut Mesh, reference: Pose, scale: DVec3) {
@@ -330,6 +347,7 @@ fn transform(mesh: &mut Mesh, reference: Pose, scale: DVec3) {
     }
     if scale.element_product() < 0.0 {
         mesh.triangles.iter_mut().for_each(|t| t.swap(1, 2));
+        mesh.texcoords.iter_mut().for_each(|t| t.swap(1, 2));
     }
 }
 

@@ -124,6 +124,7 @@ impl<'a> Reader<'a> {
                 "geom" => own.geoms.extend(self.read_geom(child, scope, weighs)?),
                 "site" => self.read_site(child, scope)?,
                 "camera" => self.read_camera(child, scope)?,
+                "light" => self.read_light(child, scope)?,
                 "joint" | "freejoint" => {
                     self.read_joint(child, place.body, place.frame, place.class, &place.suffix)?;
                     own.align_free |= self.wants_alignment(child)?;
@@ -134,7 +135,7 @@ impl<'a> Reader<'a> {
                 "flexcomp" => return Err(unsupported(child, "`flexcomp`")),
                 "attach" => return Err(unsupported(child, "`attach`")),
                 "plugin" => return Err(unsupported(child, "a plugin")),
-                // `inertial` is read with the body; lights are left to the report.
+                // `inertial` is read with the body.
                 _ => {}
             }
         }
@@ -225,6 +226,10 @@ impl<'a> Reader<'a> {
         self.model.geoms[geoms].iter_mut().for_each(|g| g.pose = inverse.compose(g.pose));
         self.model.sites[sites].iter_mut().for_each(|s| s.pose = inverse.compose(s.pose));
         self.model.cameras[cameras].iter_mut().for_each(|c| c.pose = inverse.compose(c.pose));
+        for lamp in self.model.file_light.lamps.iter_mut().filter(|lamp| lamp.body == body) {
+            lamp.position = inverse.transform_point(lamp.position);
+            lamp.direction = inverse.rotation * lamp.direction;
+        }
     }
 
     fn read_inertial(&mut self, body: &'a Element) -> Result<Option<Inertial>> {

@@ -28,6 +28,8 @@ pub struct Compiler {
     pub euler_sequence: [u8; 3],
     /// Folder of meshes and height fields.
     pub mesh_dir: String,
+    /// Folder of textures.
+    pub texture_dir: String,
     /// File names are cut to their last part.
     pub strip_path: bool,
     /// A range implies a limit.
@@ -56,6 +58,7 @@ impl Default for Compiler {
             degree: true,
             euler_sequence: *b"xyz",
             mesh_dir: String::new(),
+            texture_dir: String::new(),
             strip_path: false,
             auto_limits: true,
             inertia_from_geom: InertiaFromGeom::Auto,
@@ -94,13 +97,19 @@ impl Compiler {
                     .allowed("three of x, y, z (moving) and X, Y, Z (fixed)")
             })?;
         }
-        for key in ["assetdir", "meshdir"] {
+        for (key, is_for_all) in [("assetdir", true), ("meshdir", false)] {
             if let Some(folder) = e.str(key) {
                 self.mesh_dir = folder.to_owned();
+                if is_for_all {
+                    self.texture_dir = folder.to_owned();
+                }
             }
         }
-        // Textures are not read, and a file's own order of work has no meaning here.
-        for harmless in ["texturedir", "usethread", "saveinertial", "conflict"] {
+        if let Some(folder) = e.str("texturedir") {
+            self.texture_dir = folder.to_owned();
+        }
+        // A file's own order of work has no meaning here.
+        for harmless in ["usethread", "saveinertial", "conflict"] {
             e.get(harmless);
         }
         set(&mut self.strip_path, e.bool("strippath")?);
@@ -133,11 +142,11 @@ impl Compiler {
         if self.degree { angle.to_radians() } else { angle }
     }
 
-    /// Path of an asset relative to the main file's folder.
-    pub fn asset_path(&self, file: &str) -> String {
+    /// Path of an asset of a folder, relative to the main file's.
+    pub fn asset_path(&self, folder: &str, file: &str) -> String {
         let file = file.replace('\\', "/");
         let file = if self.strip_path { file.rsplit('/').next().unwrap_or_default() } else { &file };
-        std::path::Path::new(&self.mesh_dir.replace('\\', "/")).join(file).to_string_lossy().into_owned()
+        std::path::Path::new(&folder.replace('\\', "/")).join(file).to_string_lossy().into_owned()
     }
 
     /// The orientation that an element gives in one of five ways, if any.

@@ -32,7 +32,7 @@ struct GeomSpec<'a> {
     density: f64,
     shell: bool,
     colour: Option<[f64; 4]>,
-    material: Option<&'a str>,
+    material: Option<&'a Attribute>,
     geom: Geom,
 }
 
@@ -69,6 +69,7 @@ impl<'a> GeomSpec<'a> {
                 gap: 0.0,
                 group: 0,
                 rgba: [0.5, 0.5, 0.5, 1.0],
+                material: None,
             },
         }
     }
@@ -88,7 +89,7 @@ impl<'a> GeomSpec<'a> {
         self.density = e.f64("density")?.unwrap_or(self.density);
         self.shell = e.bool("shellinertia")?.unwrap_or(self.shell);
         self.colour = e.array("rgba")?.or(self.colour);
-        self.material = e.str("material").or(self.material);
+        self.material = e.get("material").or(self.material);
         for (value, name) in [(self.mass.unwrap_or(0.0), "mass"), (self.density, "density")] {
             if value < 0.0 {
                 let message = format!("{}: the {name} is {value}", e.describe());
@@ -260,7 +261,15 @@ impl<'a> Reader<'a> {
         let mut pose = Pose::new(spec.pos, spec.rotation);
         let (shape, solid) = self.geom_shape(e, &mut spec, &mut pose)?;
         let group = spec.geom.group;
-        let colour = spec.material.and_then(|m| self.materials.get(m).copied());
+        spec.geom.material = match spec.material.filter(|name| !name.value.is_empty()) {
+            Some(name) => match self.materials.find(name)? {
+                Target::Kept(material) => Some(material),
+                Target::Dropped => None,
+            },
+            None => None,
+        };
+        // MuJoCo's materials are white where they say nothing.
+        let colour = spec.geom.material.map(|m| self.material_assets[m].rgba.unwrap_or([1.0; 4]));
         let rgba = spec.colour.map(|c| c.map(|x| x as f32)).or(colour).unwrap_or(spec.geom.rgba);
         let pose = scope.frame.compose(pose);
         let index = self.model.geoms.len();

@@ -47,10 +47,8 @@ fn element(e: &Element, path: &[&str], report: &mut LossReport) {
 
 fn unvisited_reason(e: &Element, path: &[&str]) -> (bool, &'static str) {
     match (e.name.as_str(), path.last().copied()) {
-        ("visual" | "statistic", _) => (true, "settings of MuJoCo's own viewer"),
+        ("visual" | "statistic", _) | (_, Some("visual")) => (true, "settings of MuJoCo's own viewer"),
         ("size", _) => (true, "bounds of MuJoCo's own memory"),
-        ("texture", _) => (true, "textures are not supported"),
-        ("light", _) => (true, "lights are not read from robot files"),
         ("skin", _) | ("deformable", _) => (true, "skins are not supported"),
         ("custom", _) | (_, Some("custom")) => (true, "data for other programs"),
         ("lengthrange", Some("compiler")) => (true, "only muscles need it, and they are left out"),
@@ -72,6 +70,8 @@ fn unread_reason(e: &Element, name: &str, value: &str) -> Unread {
         ("default", "class") => Harmless,
         (_, "user") => Visual("data for other programs"),
         (_, "group" | "material" | "rgba" | "width") => Visual("only for drawing"),
+        ("light", _) => Visual("lamps have no such property"),
+        ("texture", _) => Visual("another kind of texture uses it"),
         ("camera", "ipd" | "output") => Visual("not for cameras of one eye and channels of keiko's own"),
         ("site", "size" | "type") => Visual("sites are points with axes; their shape is not kept"),
         ("compiler", "discardvisual" | "fusestatic") => {
@@ -122,7 +122,10 @@ pub fn count_kept(model: &RobotModel, report: &mut LossReport) {
         ("geom", model.geoms.len()),
         ("site", model.sites.len()),
         ("camera", model.cameras.len()),
+        ("light", model.file_light.lamps.len()),
         ("mesh", model.meshes.len()),
+        ("material", model.materials.len()),
+        ("texture", model.textures.len()),
         ("height field", model.height_fields.len()),
         ("tendon", model.tendons.len()),
         ("actuator", model.actuators.len()),

@@ -17,18 +17,21 @@ mod include;
 mod inertia;
 mod joint;
 mod keyframe;
+mod light;
 mod loss;
+mod material;
 mod names;
 mod option;
 mod reflect;
 mod schema;
 mod sensor;
-
-use std::collections::HashMap;
+mod texture;
 
 use self::asset::MeshAsset;
 use self::compiler::Compiler;
 use self::defaults::Defaults;
+use self::light::AimedLight;
+use self::material::MaterialAsset;
 use self::names::Names;
 use super::report::LossReport;
 use super::xml::Element;
@@ -62,14 +65,18 @@ struct Reader<'a> {
     report: LossReport,
     /// Element of each body; the world has the root's.
     body_elements: Vec<&'a Element>,
-    materials: HashMap<&'a str, [f32; 4]>,
     mesh_assets: Vec<MeshAsset>,
+    material_assets: Vec<MaterialAsset>,
     bodies: Names,
     joints: Names,
     geoms: Names,
     sites: Names,
     cameras: Names,
+    lights: Names,
+    aimed_lights: Vec<AimedLight<'a>>,
     meshes: Names,
+    materials: Names,
+    textures: Names,
     height_fields: Names,
     tendons: Names,
     actuators: Names,
@@ -107,14 +114,18 @@ impl<'a> Reader<'a> {
             model,
             report: LossReport::default(),
             body_elements: vec![root],
-            materials: HashMap::new(),
             mesh_assets: Vec::new(),
+            material_assets: Vec::new(),
             bodies,
             joints: Names::new("joint"),
             geoms: Names::new("geom"),
             sites: Names::new("site"),
             cameras: Names::new("camera"),
+            lights: Names::new("light"),
+            aimed_lights: Vec::new(),
             meshes: Names::new("mesh"),
+            materials: Names::new("material"),
+            textures: Names::new("texture"),
             height_fields: Names::new("height field"),
             tendons: Names::new("tendon"),
             actuators: Names::new("actuator"),
@@ -134,6 +145,8 @@ impl<'a> Reader<'a> {
         self.read_options()?;
         self.read_assets()?;
         self.read_bodies()?;
+        self.read_headlight()?;
+        self.aim_lights()?;
         self.read_tendons()?;
         self.read_contacts()?;
         self.read_equalities()?;
@@ -157,6 +170,8 @@ impl<'a> Reader<'a> {
         self.joints.fill(model.joints.iter_mut().map(|x| &mut x.name));
         self.geoms.fill(model.geoms.iter_mut().map(|x| &mut x.name));
         self.sites.fill(model.sites.iter_mut().map(|x| &mut x.name));
+        self.lights.fill(model.file_light.lamps.iter_mut().map(|x| &mut x.name));
+        self.materials.fill(model.materials.iter_mut().map(|x| &mut x.name));
         self.cameras.fill(model.cameras.iter_mut().map(|x| &mut x.name));
         self.tendons.fill(model.tendons.iter_mut().map(|x| &mut x.name));
         self.actuators.fill(model.actuators.iter_mut().map(|x| &mut x.name));

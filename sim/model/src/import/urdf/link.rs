@@ -253,6 +253,7 @@ fn plain_geom(name: String, body: usize, pose: Pose, shape: Shape) -> Geom {
         gap: 0.0,
         group: VISUAL_GROUP,
         rgba: [0.5, 0.5, 0.5, 1.0],
+        material: None,
     }
 }
 
