@@ -164,7 +164,7 @@ mod tests {
             }
         }
         let triangles = (0..12).map(|k| [3 * k, 3 * k + 1, 3 * k + 2]).collect();
-        let mesh = Mesh { name: "cube".to_owned(), vertices, triangles };
+        let mesh = Mesh { name: "cube".to_owned(), vertices, triangles, texcoords: Vec::new() };
         let edges = mesh_edges(&mesh);
         let sharp: Vec<_> = edges.iter().filter(|[a, b]| ((*a - *b).length() - 1.0).abs() < 1e-9).collect();
         assert_eq!(sharp.len(), 12);
