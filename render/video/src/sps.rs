@@ -63,7 +63,8 @@ fn parse(bits: &mut Bits<'_>) -> Option<Result<Sps, Fault>> {
         0 => drop(bits.unsigned()?),
         1 => {
             bits.skip(1)?;
-            (bits.signed()?, bits.signed()?);
+            bits.signed()?;
+            bits.signed()?;
             let cycle = bits.unsigned()?;
             for _ in 0..cycle.min(256) {
                 bits.signed()?;
