@@ -185,6 +185,10 @@ pub struct Record {
     #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = parse_size)]
     pub size: Option<[u32; 2]>,
 
+    /// Keep what cameras see as H.264 videos rather than PNG files: less space, and a little of every colour is lost.
+    #[arg(long)]
+    pub video: bool,
+
     /// What is to be done, in words; what the scene says by default.
     #[arg(long, value_name = "TEXT")]
     pub instruction: Option<String>,

@@ -1,13 +1,14 @@
 //! Reading a dataset, whoever wrote it.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use keiko_model::error::{Error, ErrorKind, Result};
 use serde_json::Value;
 
+use crate::cache::Cache;
 use crate::episodes::{self, EpisodeRow, numbers};
+use crate::film::Films;
 use crate::info::{self, COUNTERS, Dtype, Feature};
 use crate::parquet::{ParquetFile, Rows, Values};
 use crate::recorder::{LOCK_PATH, STATS_PATH};
@@ -33,15 +34,17 @@ pub struct Dataset {
     action: Vec<f32>,
     /// Of every frame.
     frames: Vec<Place>,
-    cache: Mutex<Cache>,
+    /// Images that were read last, by file, group of rows and camera.
+    cache: Cache<(usize, usize, usize), Rows>,
+    films: Films,
 }
 
 /// A file with frames.
 #[derive(Debug)]
 struct DataFile {
     parquet: ParquetFile,
-    /// Leaf with the PNG files of each camera.
-    images: Vec<usize>,
+    /// Leaf with the PNG files of each camera; nothing of one that is kept as videos.
+    images: Vec<Option<usize>>,
     /// First row of each group.
     groups: Vec<usize>,
 }
@@ -54,14 +57,6 @@ struct Place {
     episode: u32,
     task: u32,
     timestamp: f32,
-}
-
-/// Images that were read last, by file, group of rows and camera.
-#[derive(Debug, Default)]
-struct Cache {
-    columns: HashMap<(usize, usize, usize), (Arc<Rows>, u64)>,
-    bytes: usize,
-    clock: u64,
 }
 
 /// One frame.
@@ -146,6 +141,7 @@ impl Dataset {
                 }
             }
         }
+        let films = Films::open(folder, &info, &rows)?;
         let mut dataset = Self {
             folder: folder.to_owned(),
             stats: Stats::default(),
@@ -156,7 +152,8 @@ impl Dataset {
             surroundings: Vec::new(),
             action: Vec::new(),
             frames: Vec::new(),
-            cache: Mutex::default(),
+            cache: Cache::new(CACHE),
+            films,
             info,
         };
         if !rows.is_empty() {
@@ -294,14 +291,27 @@ impl Dataset {
         Ok(hashes)
     }
 
-    /// Where the image files of a frame are, and how they are read.
+    /// The videos of the dataset.
+    pub(crate) fn films(&self) -> &Films {
+        &self.films
+    }
+
+    /// What a camera saw in a frame.
     fn image(&self, index: usize, camera: usize) -> Result<Image> {
         let place = self.frames[index];
         let (number, row) = (place.file as usize, place.row as usize);
         let file = &self.files[number];
-        let group = file.groups.partition_point(|start| *start <= row) - 1;
-        let rows = self.images(number, group, camera)?;
         let feature = self.info.cameras().nth(camera).expect("cameras of the dataset");
+        let Some(leaf) = file.images[camera] else {
+            let film = self.info.cameras().take(camera).filter(|camera| camera.is_video()).count();
+            return self.films.image(film, place.episode as usize, place.timestamp.into());
+        };
+        let group = file.groups.partition_point(|start| *start <= row) - 1;
+        let rows = self.cache.get((number, group, camera), || {
+            let rows = file.parquet.read(group, leaf)?;
+            let bytes = if let Values::Bytes(blobs) = &rows.values { blobs.num_bytes() } else { 0 };
+            Ok::<_, Error>((rows, bytes))
+        })?;
         let wrong = |kind, what: String| {
             refuse(kind, file.parquet.path(), format!("frame {index}, `{}`: {what}", feature.name))
         };
@@ -323,19 +333,6 @@ impl Dataset {
                 format!("{} x {} pixels; the feature says {width} x {height}", image.width, image.height);
             Err(wrong(ErrorKind::Structure, what))
         }
-    }
-
-    /// The files of a camera in a group of rows, from memory where they are.
-    fn images(&self, file: usize, group: usize, camera: usize) -> Result<Arc<Rows>> {
-        let key = (file, group, camera);
-        let lock = || self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(rows) = lock().get(key) {
-            return Ok(rows);
-        }
-        let data = &self.files[file];
-        let rows = Arc::new(data.parquet.read(group, data.images[camera])?);
-        lock().keep(key, &rows);
-        Ok(rows)
     }
 
     /// Reads all but images, and checks every counter.
@@ -439,11 +436,16 @@ impl Table {
     fn open(path: &Path, info: &Info, total: usize) -> Result<Self> {
         let parquet = ParquetFile::open(path)?;
         // All that the features name must be there, whether it is used or not.
-        for feature in &info.features {
-            parquet.leaf(&feature.name, feature.is_image().then_some("bytes"))?;
+        for feature in info.features.iter().filter(|feature| !feature.is_camera()) {
+            parquet.leaf(&feature.name, None)?;
         }
-        let images =
-            info.cameras().map(|camera| parquet.leaf(&camera.name, Some("bytes"))).collect::<Result<_>>()?;
+        let images = info
+            .cameras()
+            .map(|camera| match camera.is_video() {
+                true => Ok(None),
+                false => parquet.leaf(&camera.name, Some("bytes")).map(Some),
+            })
+            .collect::<Result<_>>()?;
         let mut groups = Vec::new();
         let mut start = 0;
         for group in (0..parquet.num_groups()).filter(|group| parquet.rows(*group) > 0) {
@@ -504,7 +506,7 @@ pub fn read_stats(folder: &Path, info: &Info) -> Result<Stats> {
     let mut stats = Vec::new();
     for feature in info.features.iter().filter(|feature| feature.dtype != Dtype::String) {
         let wrong = |kind, what: String| refuse(kind, path, format!("feature `{}`: {what}", feature.name));
-        let needed = feature.is_image() || [STATE, ACTION].contains(&feature.name.as_str());
+        let needed = feature.is_camera() || [STATE, ACTION].contains(&feature.name.as_str());
         let Some(found) = json.get(&feature.name) else {
             if needed {
                 return Err(wrong(ErrorKind::Structure, "there are no statistics".into()));
@@ -512,7 +514,7 @@ pub fn read_stats(folder: &Path, info: &Info) -> Result<Stats> {
             continue;
         };
         let of = FeatureStats::from_json(found).map_err(|why| wrong(ErrorKind::Structure, why))?;
-        let size = if feature.is_image() { 3 } else { feature.size() };
+        let size = if feature.is_camera() { 3 } else { feature.size() };
         for (name, values) in of.named() {
             if values.len() != size {
                 let what = format!("`{name}` has {} numbers; the feature has {size}", values.len());
@@ -550,29 +552,4 @@ fn other_names(path: &Path, feature: &str, names: &[String], wanted: &[String]) 
         name(wanted)
     );
     refuse(ErrorKind::Value, path, message).allowed(format!("wanted are {}", wanted.join(", ")))
-}
-
-impl Cache {
-    fn get(&mut self, key: (usize, usize, usize)) -> Option<Arc<Rows>> {
-        self.clock += 1;
-        let (rows, used) = self.columns.get_mut(&key)?;
-        *used = self.clock;
-        Some(Arc::clone(rows))
-    }
-
-    fn keep(&mut self, key: (usize, usize, usize), rows: &Arc<Rows>) {
-        let size = |rows: &Rows| match &rows.values {
-            Values::Bytes(blobs) => blobs.num_bytes(),
-            _ => 0,
-        };
-        self.clock += 1;
-        if self.columns.insert(key, (Arc::clone(rows), self.clock)).is_none() {
-            self.bytes += size(rows);
-        }
-        while self.bytes > CACHE && self.columns.len() > 1 {
-            let oldest = self.columns.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| *key);
-            let Some((rows, _)) = oldest.and_then(|key| self.columns.remove(&key)) else { break };
-            self.bytes -= size(&rows);
-        }
-    }
 }

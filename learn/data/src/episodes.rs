@@ -11,6 +11,16 @@ use crate::store::{files_below, refuse, replace};
 
 const FOLDER: &str = "meta/episodes";
 
+/// Where an episode is among the videos of a camera.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct InFilm {
+    /// Number of the folder and number in the folder of the video.
+    pub place: (usize, usize),
+    /// When it begins and ends in it \[s\].
+    pub from: f64,
+    pub to: f64,
+}
+
 /// What is known of an episode.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EpisodeRow {
@@ -19,12 +29,21 @@ pub struct EpisodeRow {
     pub length: usize,
     /// Number of the folder and number in the folder of the file that holds its frames.
     pub data: (usize, usize),
+    /// Of each camera that is kept as videos, in the order of the features.
+    pub videos: Vec<InFilm>,
     /// First frame.
     pub from: usize,
     /// Of its frames; empty unless asked for.
     pub stats: Stats,
     /// Number of the folder and number in the folder of the file that holds this row.
     pub meta: (usize, usize),
+}
+
+impl EpisodeRow {
+    /// Numbers of all files that hold something of it.
+    pub fn places(&self) -> impl Iterator<Item = (usize, usize)> {
+        std::iter::once(self.data).chain(self.videos.iter().map(|video| video.place))
+    }
 }
 
 /// Files with rows, in order.
@@ -53,6 +72,11 @@ pub fn read(folder: &Path, features: &[Feature], with_stats: bool) -> Result<Vec
         let meta: Vec<_> =
             of("meta/episodes/chunk_index")?.into_iter().zip(of("meta/episodes/file_index")?).collect();
         let tasks = texts(&file, "tasks")?;
+        let videos: Vec<Vec<InFilm>> = features
+            .iter()
+            .filter(|feature| feature.is_video())
+            .map(|feature| in_films(&file, &feature.name))
+            .collect::<Result<_>>()?;
         let stats = match with_stats {
             true => read_stats(&file, features)?,
             false => vec![Stats::default(); index.len()],
@@ -72,6 +96,7 @@ pub fn read(folder: &Path, features: &[Feature], with_stats: bool) -> Result<Vec
                 tasks: tasks[row].clone(),
                 length: length[row],
                 data: data[row],
+                videos: videos.iter().map(|camera| camera[row]).collect(),
                 from: from[row],
                 stats,
                 meta: meta[row],
@@ -107,6 +132,20 @@ pub fn write(folder: &Path, rows: &[EpisodeRow], features: &[Feature]) -> Result
         scalar("dataset_from_index", &|row| row.from),
         scalar("dataset_to_index", &|row| row.from + row.length),
     ];
+    for (camera, feature) in features.iter().filter(|feature| feature.is_video()).enumerate() {
+        let name = |what: &str| format!("videos/{}/{what}", feature.name);
+        let seconds = |what: &str, of: &dyn Fn(&InFilm) -> f64| Column {
+            name: name(what),
+            layout: Layout::Scalar,
+            values: Values::Double(rows.iter().map(|row| of(&row.videos[camera])).collect()),
+        };
+        columns.extend([
+            scalar(&name("chunk_index"), &|row| row.videos[camera].place.0),
+            scalar(&name("file_index"), &|row| row.videos[camera].place.1),
+            seconds("from_timestamp", &|video| video.from),
+            seconds("to_timestamp", &|video| video.to),
+        ]);
+    }
     for feature in features.iter().filter(|feature| feature.dtype != Dtype::String) {
         columns.extend(stats_columns(rows, feature));
     }
@@ -140,7 +179,7 @@ fn stats_columns(rows: &[EpisodeRow], feature: &Feature) -> Vec<Column> {
                 }
                 _ => Values::Double(numbers),
             };
-            let shape = if feature.is_image() { vec![size, 1, 1] } else { vec![size] };
+            let shape = if feature.is_camera() { vec![size, 1, 1] } else { vec![size] };
             Column { name: name(statistic), layout: Layout::Lists(shape), values }
         })
         .collect();
@@ -165,7 +204,7 @@ fn read_stats(file: &ParquetFile, features: &[Feature]) -> Result<Vec<Stats>> {
             }
             let rows = file.column(&name, None)?;
             let numbers = numbers(file, &name, &rows)?;
-            let size = if feature.is_image() { 3 } else { feature.size() };
+            let size = if feature.is_camera() { 3 } else { feature.size() };
             if let Some((row, len)) = rows.odd_row(size) {
                 let message = format!("column `{name}` has {len} numbers in row {row}, not {size}");
                 return Err(refuse(ErrorKind::Structure, file.path(), message));
@@ -188,6 +227,27 @@ fn read_stats(file: &ParquetFile, features: &[Feature]) -> Result<Vec<Stats>> {
         }
     }
     Ok(all)
+}
+
+/// Where episodes are among the videos of a camera.
+fn in_films(file: &ParquetFile, camera: &str) -> Result<Vec<InFilm>> {
+    let name = |what: &str| format!("videos/{camera}/{what}");
+    let places = counts(file, &name("chunk_index"))?.into_iter().zip(counts(file, &name("file_index"))?);
+    let [from, to] = ["from_timestamp", "to_timestamp"].map(|what| {
+        let name = name(what);
+        let rows = file.column(&name, None)?;
+        let seconds = numbers(file, &name, &rows)?;
+        let odd = rows.odd_row(1).map(|(row, _)| row);
+        match odd.or_else(|| seconds.iter().position(|time| !(time.is_finite() && *time >= 0.0))) {
+            None => Ok(seconds),
+            Some(row) => {
+                let found = rows.range(row).map(|at| seconds[at].to_string()).collect::<Vec<_>>().join(", ");
+                let message = format!("column `{name}` is {found} in row {row}");
+                Err(refuse(ErrorKind::Value, file.path(), message).allowed("a time from 0 on"))
+            }
+        }
+    });
+    Ok(places.zip(from?.into_iter().zip(to?)).map(|(place, (from, to))| InFilm { place, from, to }).collect())
 }
 
 /// A column of numbers as such.

@@ -17,6 +17,8 @@ pub const VERSION: &str = "v3.0";
 pub const PATH: &str = "meta/info.json";
 /// Where frames are, unless a dataset says otherwise.
 const DATA_PATH: &str = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet";
+/// Where videos are, unless a dataset says otherwise.
+const VIDEO_PATH: &str = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4";
 /// Largest vector or image \[number\].
 const MAX_SIZE: usize = 1 << 28;
 
@@ -37,10 +39,12 @@ pub enum Dtype {
     String,
     /// A PNG file in a column.
     Image,
+    /// A frame of a video beside the tables.
+    Video,
 }
 
 impl Dtype {
-    const NAMES: [(Self, &'static str); 7] = [
+    const NAMES: [(Self, &'static str); 8] = [
         (Self::Float32, "float32"),
         (Self::Float64, "float64"),
         (Self::Int32, "int32"),
@@ -48,6 +52,7 @@ impl Dtype {
         (Self::Bool, "bool"),
         (Self::String, "string"),
         (Self::Image, "image"),
+        (Self::Video, "video"),
     ];
 
     /// As numpy and lerobot call it.
@@ -75,8 +80,14 @@ impl Feature {
         self.shape.iter().product()
     }
 
-    pub(crate) fn is_image(&self) -> bool {
-        self.dtype == Dtype::Image
+    /// Whether it is what a camera saw, however it is kept.
+    pub(crate) fn is_camera(&self) -> bool {
+        matches!(self.dtype, Dtype::Image | Dtype::Video)
+    }
+
+    /// Whether it is kept as a video.
+    pub(crate) fn is_video(&self) -> bool {
+        self.dtype == Dtype::Video
     }
 }
 
@@ -98,6 +109,8 @@ pub struct Info {
     pub features: Vec<Feature>,
     /// Where the frames of a file are; `{chunk_index}` and `{file_index}` stand for numbers.
     pub data_path: String,
+    /// Where videos are; `{video_key}` stands for the feature besides. Nothing where there are none.
+    pub video_path: Option<String>,
     /// Files in a folder.
     pub chunks_size: usize,
 }
@@ -154,6 +167,9 @@ struct FeatureFile {
     shape: Vec<usize>,
     #[serde(default)]
     names: Value,
+    /// What is known of a video.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    info: Value,
 }
 
 impl Serialize for Ordered {
@@ -194,9 +210,14 @@ impl Info {
         self.features.iter().find(|feature| feature.name == name)
     }
 
-    /// Features that are images, in file order.
+    /// Features that are what cameras saw, in file order.
     pub fn cameras(&self) -> impl Iterator<Item = &Feature> {
-        self.features.iter().filter(|feature| feature.is_image())
+        self.features.iter().filter(|feature| feature.is_camera())
+    }
+
+    /// Those of them that are kept as videos.
+    pub(crate) fn videos(&self) -> impl Iterator<Item = &Feature> {
+        self.features.iter().filter(|feature| feature.is_video())
     }
 
     /// Of a dataset without episodes: its own features, then the counters.
@@ -207,6 +228,7 @@ impl Info {
             shape: vec![1],
             names: Vec::new(),
         };
+        let video_path = own.iter().any(Feature::is_video).then(|| VIDEO_PATH.to_owned());
         Self {
             fps: fps.into(),
             robot_type: Some(robot_type.to_owned()),
@@ -215,6 +237,7 @@ impl Info {
             tasks: Vec::new(),
             features: own.into_iter().chain(COUNTERS.map(counter)).collect(),
             data_path: data_path(),
+            video_path,
             chunks_size: chunks_size(),
         }
     }
@@ -241,19 +264,6 @@ impl Info {
         if file.chunks_size == 0 {
             return limit("chunks_size 0; allowed: 1 and more".into());
         }
-        let videos: Vec<&str> = file
-            .features
-            .0
-            .iter()
-            .filter(|(_, f)| f.dtype == "video")
-            .map(|(name, _)| name.as_str())
-            .collect();
-        if !videos.is_empty() {
-            let message = format!("{} is kept as video, which is not read", videos.join(", "));
-            return Err(refuse(ErrorKind::Unsupported, path, message).allowed(
-                "images as PNG in the data files: record with `use_videos=False`, or convert the dataset",
-            ));
-        }
         let features = file
             .features
             .0
@@ -268,6 +278,7 @@ impl Info {
             tasks: Vec::new(),
             features,
             data_path: file.data_path,
+            video_path: file.video_path,
             chunks_size: file.chunks_size,
         };
         for (name, dtype) in COUNTERS {
@@ -282,6 +293,9 @@ impl Info {
             }
         }
         info.data_file(folder, 0, 0)?;
+        for feature in info.videos() {
+            info.video_file(folder, &feature.name, (0, 0))?;
+        }
         Ok(info)
     }
 
@@ -289,8 +303,9 @@ impl Info {
     pub(crate) fn write(&self, folder: &Path) -> Result<()> {
         let features = self.features.iter().map(|feature| {
             let names = if feature.names.is_empty() { Value::Null } else { json!(feature.names) };
+            let info = if feature.is_video() { self.of_video(feature) } else { Value::Null };
             let file =
-                FeatureFile { dtype: feature.dtype.name().into(), shape: feature.shape.clone(), names };
+                FeatureFile { dtype: feature.dtype.name().into(), shape: feature.shape.clone(), names, info };
             (feature.name.clone(), file)
         });
         let file = InfoFile {
@@ -305,7 +320,7 @@ impl Info {
             fps: self.fps,
             splits: json!({"train": format!("0:{}", self.total_episodes)}),
             data_path: self.data_path.clone(),
-            video_path: None,
+            video_path: self.video_path.clone(),
             features: Ordered(features.collect()),
         };
         let text = serde_json::to_string_pretty(&file)
@@ -313,16 +328,47 @@ impl Info {
         replace(&folder.join(PATH), (text + "\n").as_bytes())
     }
 
+    /// What lerobot keeps of a video.
+    fn of_video(&self, feature: &Feature) -> Value {
+        let fps = whole(&self.fps, serde_json::value::Serializer).unwrap_or_default();
+        json!({
+            "video.height": feature.shape[0],
+            "video.width": feature.shape[1],
+            "video.codec": "h264",
+            "video.pix_fmt": "yuv420p",
+            "video.is_depth_map": false,
+            "video.fps": fps,
+            "video.channels": 3,
+            "has_audio": false,
+        })
+    }
+
+    /// Where a video is, by the number of its folder and its number in it.
+    pub(crate) fn video_file(
+        &self,
+        folder: &Path,
+        camera: &str,
+        (chunk, file): (usize, usize),
+    ) -> Result<PathBuf> {
+        let info = &folder.join(PATH);
+        let Some(template) = &self.video_path else {
+            let message = format!("feature `{camera}` is a video, and there is no video_path");
+            return Err(refuse(ErrorKind::Structure, info, message).allowed(format!("e.g. `{VIDEO_PATH}`")));
+        };
+        let name = fill(&template.replace("{video_key}", camera), chunk, file);
+        confined(info, "video_path", template, &name)?;
+        if Path::new(&name).extension().is_some_and(|extension| extension == "mp4") {
+            return Ok(folder.join(name));
+        }
+        let message = format!("video_path `{template}` names no MP4 files");
+        Err(refuse(ErrorKind::Unsupported, info, message).allowed(format!("e.g. `{VIDEO_PATH}`")))
+    }
+
     /// Where the frames of a file are.
     pub(crate) fn data_file(&self, folder: &Path, chunk: usize, file: usize) -> Result<PathBuf> {
         let name = fill(&self.data_path, chunk, file);
         let info = &folder.join(PATH);
-        let inside =
-            Path::new(&name).components().all(|part| matches!(part, std::path::Component::Normal(_)));
-        if !inside || name.contains('\\') {
-            let message = format!("data_path `{}` leads out of the dataset", self.data_path);
-            return Err(refuse(ErrorKind::Confinement, info, message));
-        }
+        confined(info, "data_path", &self.data_path, &name)?;
         match Path::new(&name).extension().and_then(|extension| extension.to_str()) {
             Some("parquet") => Ok(folder.join(name)),
             Some("pkl" | "pickle" | "pt" | "pth") => {
@@ -338,6 +384,16 @@ impl Info {
             }
         }
     }
+}
+
+/// Refuses a file outside the dataset.
+fn confined(info: &Path, what: &str, template: &str, name: &str) -> Result<()> {
+    let inside = Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    if inside && !name.contains('\\') {
+        return Ok(());
+    }
+    let message = format!("{what} `{template}` leads out of the dataset: `{name}`");
+    Err(refuse(ErrorKind::Confinement, info, message))
 }
 
 /// Features that every dataset has.
@@ -365,7 +421,7 @@ impl FeatureFile {
         }
         let names = flat_names(&self.names);
         let mut shape = self.shape;
-        if dtype == Dtype::Image {
+        if matches!(dtype, Dtype::Image | Dtype::Video) {
             // Some old datasets have channels first, and say so.
             if names.first().is_some_and(|first| first.starts_with("channel")) && shape.len() == 3 {
                 shape.rotate_left(1);

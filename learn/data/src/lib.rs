@@ -12,14 +12,18 @@
 //! meta/keiko_origin.json                        who recorded: keiko's own, where keiko did
 //! meta/episodes/chunk-000/file-000.parquet      a row an episode: where its frames are, its statistics
 //! data/chunk-000/file-000.parquet               a row a frame; images are PNG files in a column
+//! videos/CAMERA/chunk-000/file-000.mp4          or frames of videos, where the feature's kind is `video`
 //! ```
 //!
-//! Images as video are not read. Files of pickles are refused by name: reading one runs what it says.
+//! Videos are written as H.264, and read where they are H.264. Files of pickles are refused by name: reading one runs what it says.
 
+mod cache;
 mod check;
 mod chunk;
 mod dataset;
+mod demonstration;
 mod episodes;
+mod film;
 mod image;
 mod info;
 mod origin;
@@ -32,10 +36,11 @@ mod tasks;
 pub use check::{Report, check};
 pub use chunk::ActionChunk;
 pub use dataset::{Dataset, Episode, FileHash, Frame};
+pub use demonstration::{Demonstration, Finished, Moment, Spec};
 pub use image::Image;
 pub use info::{Dtype, Feature, Info};
 pub use keiko_model::error::{Error, ErrorKind, Result};
-pub use recorder::{Demonstration, Finished, Moment, Recorder, Spec};
+pub use recorder::Recorder;
 pub use stats::{FeatureStats, Stats};
 
 /// The robot's measurements, in the order of the feature's names.

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use keiko_model::error::{Error, ErrorKind, Result};
 use serde_json::{Map, Value, json};
 
-use crate::episodes::{self, EpisodeRow};
+use crate::demonstration::Footage;
+use crate::episodes::{self, EpisodeRow, InFilm};
 use crate::info::{self, Dtype, Feature, Info};
-use crate::parquet::{Blobs, Column, Layout, Values, to_bytes};
-use crate::stats::{ColorCount, FeatureStats, Stats};
+use crate::parquet::{Column, Layout, Values, to_bytes};
+use crate::stats::{FeatureStats, Stats};
 use crate::store::{create_folder, files_below, io, is_left_over, refuse, replace};
-use crate::{ACTION, Episode, IMAGES, Image, STATE, SUCCESS, SURROUNDINGS, origin, tasks};
+use crate::{
+    ACTION, Demonstration, Episode, Finished, IMAGES, STATE, SUCCESS, SURROUNDINGS, Spec, origin, tasks,
+};
 
 /// Statistics of the whole dataset.
 pub const STATS_PATH: &str = "meta/stats.json";
@@ -23,184 +26,11 @@ const MAX_ROWS: usize = 100;
 /// Most bytes of images of one camera in one episode.
 const MAX_IMAGES: usize = 1 << 30;
 
-/// What every frame of a recording holds.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Spec {
-    /// Frames a second.
-    pub fps: u32,
-    /// Which robot.
-    pub robot_type: String,
-    /// Names of the numbers of `observation.state`, in order.
-    pub state: Vec<String>,
-    /// Names of the numbers of `observation.environment_state`, in order; empty for a recording without it.
-    pub surroundings: Vec<String>,
-    /// Names of the numbers of `action`, in order.
-    pub action: Vec<String>,
-    /// Cameras: name, height, width.
-    pub cameras: Vec<(String, usize, usize)>,
-    /// Whether frames say if their episode reached its goal (`next.success`): needed where failures are kept too.
-    pub label_success: bool,
-}
-
-impl Spec {
-    /// The features that it asks for, counters left out.
-    fn features(&self) -> Vec<Feature> {
-        let vector = |name: &str, names: &[String]| Feature {
-            name: name.into(),
-            dtype: Dtype::Float32,
-            shape: vec![names.len()],
-            names: names.to_vec(),
-        };
-        let camera = |(name, height, width): &(String, usize, usize)| Feature {
-            name: format!("{IMAGES}{name}"),
-            dtype: Dtype::Image,
-            shape: vec![*height, *width, 3],
-            names: ["height", "width", "channels"].map(str::to_owned).to_vec(),
-        };
-        let success = Feature { name: SUCCESS.into(), dtype: Dtype::Bool, shape: vec![1], names: Vec::new() };
-        let surroundings = (!self.surroundings.is_empty()).then(|| vector(SURROUNDINGS, &self.surroundings));
-        std::iter::once(vector(STATE, &self.state))
-            .chain(surroundings)
-            .chain(self.cameras.iter().map(camera))
-            .chain([vector(ACTION, &self.action)])
-            .chain(self.label_success.then_some(success))
-            .collect()
-    }
-
-    /// Refuses what no dataset can hold.
-    fn check(&self, folder: &Path) -> Result<()> {
-        let wrong = |message: String| Err(refuse(ErrorKind::Value, folder, message));
-        if self.fps == 0 {
-            return wrong("a recording of 0 frames a second".into());
-        }
-        for (what, names) in [(STATE, &self.state), (ACTION, &self.action)] {
-            if names.is_empty() {
-                return wrong(format!("a recording without numbers in `{what}`"));
-            }
-        }
-        for (name, height, width) in &self.cameras {
-            if name.is_empty() || name.contains(['/', '\0']) || *height == 0 || *width == 0 {
-                return wrong(format!("a camera `{name}` of {width} x {height} pixels"));
-            }
-        }
-        let mut names: Vec<_> = self.cameras.iter().map(|(name, ..)| name).collect();
-        names.sort();
-        match names.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => wrong(format!("two cameras `{}`", pair[0])),
-            None => Ok(()),
-        }
-    }
-}
-
-/// What is recorded of one control step.
-#[derive(Clone, Copy, Debug)]
-pub struct Moment<'a> {
-    /// Measurements of the robot.
-    pub state: &'a [f32],
-    /// State of the surroundings; empty where the recording has none.
-    pub surroundings: &'a [f32],
-    /// The action that followed.
-    pub action: &'a [f32],
-    /// An image for each camera.
-    pub images: &'a [Image],
-}
-
-/// An episode while it is recorded, in memory. Many can be in flight at once.
-#[derive(Clone, Debug)]
-pub struct Demonstration {
-    spec: Arc<Spec>,
-    state: Vec<f32>,
-    surroundings: Vec<f32>,
-    action: Vec<f32>,
-    cameras: Vec<(Blobs, ColorCount)>,
-    frames: usize,
-}
-
-impl Demonstration {
-    /// An empty one.
-    pub fn new(spec: &Arc<Spec>) -> Self {
-        let cameras = spec.cameras.iter().map(|_| (Blobs::default(), ColorCount::new())).collect();
-        let (state, surroundings, action) = (Vec::new(), Vec::new(), Vec::new());
-        Self { spec: Arc::clone(spec), state, surroundings, action, cameras, frames: 0 }
-    }
-
-    /// Adds a frame.
-    ///
-    /// # Errors
-    /// If sizes are not those of the [`Spec`], or a number is not finite; nothing is added then.
-    pub fn push(&mut self, moment: Moment<'_>) -> Result<()> {
-        let Moment { state, surroundings, action, images } = moment;
-        let place = Path::new("recording");
-        let wrong = |message: String| Err(refuse(ErrorKind::Value, place, message));
-        let frame = self.frames;
-        for (what, names, values) in [
-            (STATE, &self.spec.state, state),
-            (SURROUNDINGS, &self.spec.surroundings, surroundings),
-            (ACTION, &self.spec.action, action),
-        ] {
-            if values.len() != names.len() {
-                return wrong(format!(
-                    "`{what}` of {} numbers; the recording has {}",
-                    values.len(),
-                    names.len()
-                ));
-            }
-            if let Some(at) = values.iter().position(|x| !x.is_finite()) {
-                let (name, value) = (&names[at], values[at]);
-                return wrong(format!(
-                    "`{what}` is {value} for `{name}` in frame {frame}; allowed: finite numbers"
-                ));
-            }
-        }
-        if images.len() != self.cameras.len() {
-            let count = self.cameras.len();
-            return wrong(format!("{} images; the recording has {count} cameras", images.len()));
-        }
-        for (image, (name, height, width)) in images.iter().zip(&self.spec.cameras) {
-            if (image.height, image.width, image.pixels.len()) != (*height, *width, 3 * height * width) {
-                return wrong(format!(
-                    "an image of {} x {} pixels; camera `{name}` gives {width} x {height}",
-                    image.width, image.height
-                ));
-            }
-        }
-        for (image, (files, colors)) in images.iter().zip(&mut self.cameras) {
-            files.push(&image.to_png());
-            colors.add(&image.pixels);
-        }
-        self.state.extend(state);
-        self.surroundings.extend(surroundings);
-        self.action.extend(action);
-        self.frames += 1;
-        Ok(())
-    }
-
-    /// Frames so far.
-    pub fn len(&self) -> usize {
-        self.frames
-    }
-
-    /// Whether there is no frame yet.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-/// A demonstration that has ended.
-#[derive(Clone, Debug)]
-pub struct Finished {
-    /// Its frames.
-    pub demonstration: Demonstration,
-    /// What was to be done, in words.
-    pub task: String,
-    /// Whether it was.
-    pub success: bool,
-}
-
 /// Writes a dataset. What [`Recorder::save`] was given is on disk when it returns: a process killed at any later moment
 /// loses nothing of it, and leaves a folder that opens.
 ///
-/// Each episode has a file of its own, which is complete before the row that names it is written; totals and statistics
+/// Each episode has files of its own, which are complete before the row that names them is written: frames, and a video of
+/// each camera where [`Spec::video`] asks for it. Totals and statistics
 /// follow, and are made anew from the rows by [`Recorder::append`] if a crash came between.
 #[derive(Debug)]
 pub struct Recorder {
@@ -279,7 +109,7 @@ impl Recorder {
             spec: Arc::new(spec.clone()),
             stats: rows.iter().fold(None, merge),
             rows: Vec::new(),
-            next_data: after(rows.iter().map(|row| row.data).max()),
+            next_data: after(rows.iter().flat_map(EpisodeRow::places).max()),
             next_meta: after(rows.iter().map(|row| row.meta).max()),
             info,
             _lock: lock,
@@ -353,7 +183,10 @@ impl Recorder {
         if demonstration.spec != self.spec {
             return wrong("an episode of another recording");
         }
-        if demonstration.cameras.iter().any(|(files, _)| files.num_bytes() > MAX_IMAGES) {
+        if demonstration.cameras.iter().any(|(footage, _)| footage.len() != demonstration.len()) {
+            return wrong("an episode of which a frame could not be encoded");
+        }
+        if demonstration.cameras.iter().any(|(footage, _)| footage.num_bytes() > MAX_IMAGES) {
             return wrong("an episode with more than 1 GiB of images of a camera");
         }
         if !success && !self.spec.label_success {
@@ -367,17 +200,23 @@ impl Recorder {
     fn write_frames(&mut self, finished: impl Iterator<Item = Finished>) -> Result<Vec<(EpisodeRow, bool)>> {
         let mut rows: Vec<(EpisodeRow, bool)> = Vec::new();
         let mut data = self.next_data;
-        for Finished { demonstration, task, success } in finished {
+        for Finished { mut demonstration, task, success } in finished {
             let number = self.task(&task)?;
             let index = self.info.total_episodes + rows.len();
             let from = rows.last().map_or(self.info.total_frames, |(row, _)| row.from + row.length);
             let length = demonstration.len();
+            let films = demonstration.finish_films()?;
+            let videos =
+                vec![InFilm { place: data, from: 0.0, to: length as f64 / self.info.fps }; films.len()];
+            for (camera, film) in films {
+                replace(&self.info.video_file(&self.folder, &camera, data)?, &film)?;
+            }
             let (columns, stats) = self.columns(demonstration, [index, from, number], success);
             let path = self.info.data_file(&self.folder, data.0, data.1)?;
             let features = huggingface(&self.info.features);
             replace(&path, &to_bytes(&columns, length, &[("huggingface", features)]))?;
             let (tasks, meta) = (vec![task], self.next_meta);
-            rows.push((EpisodeRow { index, tasks, length, data, from, stats, meta }, success));
+            rows.push((EpisodeRow { index, tasks, length, data, videos, from, stats, meta }, success));
             data = self.after(data);
         }
         Ok(rows)
@@ -429,7 +268,7 @@ impl Recorder {
     fn write_totals(&self) -> Result<()> {
         if let Some(stats) = &self.stats {
             let of = |(name, stats): &(String, FeatureStats)| {
-                let image = self.info.feature(name).is_some_and(Feature::is_image);
+                let image = self.info.feature(name).is_some_and(Feature::is_camera);
                 (name.clone(), stats.to_json(image))
             };
             let json = Value::Object(stats.0.iter().map(of).collect::<Map<_, _>>());
@@ -441,7 +280,7 @@ impl Recorder {
     /// Columns of an episode's frames, and their statistics, by the numbers of episode, first frame and task.
     fn columns(
         &self,
-        demonstration: Demonstration,
+        mut demonstration: Demonstration,
         [episode, start, task]: [usize; 3],
         success: bool,
     ) -> (Vec<Column>, Stats) {
@@ -451,18 +290,21 @@ impl Recorder {
         for feature in &self.info.features {
             let name = feature.name.as_str();
             let ints = |of: &dyn Fn(usize) -> usize| Values::Int((0..frames).map(|t| of(t) as i64).collect());
-            let camera = name.strip_prefix(IMAGES).filter(|_| feature.is_image());
+            let camera = name.strip_prefix(IMAGES).filter(|_| feature.is_camera());
             let camera =
                 camera.and_then(|name| self.spec.cameras.iter().position(|(known, ..)| known == name));
             if let Some(camera) = camera {
-                let (files, colors) = &demonstration.cameras[camera];
+                let (footage, colors) = &mut demonstration.cameras[camera];
                 let path = |t: usize| format!("frame-{t:06}.png");
                 stats.push((name.to_owned(), colors.stats()));
-                columns.push(Column {
-                    name: name.to_owned(),
-                    layout: Layout::Image((0..frames).map(path).collect()),
-                    values: Values::Bytes(files.clone()),
-                });
+                // Videos are no columns.
+                if let Footage::Png(files) = footage {
+                    columns.push(Column {
+                        name: name.to_owned(),
+                        layout: Layout::Image((0..frames).map(path).collect()),
+                        values: Values::Bytes(std::mem::take(files)),
+                    });
+                }
                 continue;
             }
             let values = match name {
@@ -499,7 +341,8 @@ fn huggingface(features: &[Feature]) -> String {
         };
         (feature.name.clone(), json)
     };
-    json!({"info": {"features": features.iter().map(of).collect::<Map<_, _>>()}}).to_string()
+    let columns = features.iter().filter(|feature| !feature.is_video());
+    json!({"info": {"features": columns.map(of).collect::<Map<_, _>>()}}).to_string()
 }
 
 /// Refuses to mix recordings of different robots, rates or cameras.

@@ -1,7 +1,10 @@
-//! Colours as H.264 stores them: ITU-R BT.601, limited range, one colour for two by two pixels.
+//! Colours as H.264 stores them: one colour for two by two pixels. Written are ITU-R BT.601 and limited range; read is what
+//! a video says of itself.
 //!
-//! openh264 has such a function too; it cuts fractions off where this one rounds, which makes a picture darker by two
-//! levels of 255.
+//! openh264 has such functions too; they cut fractions off where these round, which makes a picture darker by two levels of
+//! 255.
+
+use crate::sps::Colours;
 
 /// Bits after the point.
 const BITS: i32 = 16;
@@ -43,6 +46,57 @@ pub(crate) fn to_yuv(rgb: &[u8], [width, height]: [usize; 2], yuv: &mut [u8]) {
     }
 }
 
+/// Pixels `[height, width, 3]` from the planes Y `[height, strides[0]]`, Cb and Cr `[height / 2, strides[1]]`; sides are even.
+/// `None` if a plane is too small.
+pub(crate) fn to_rgb(
+    planes: [&[u8]; 3],
+    strides: [usize; 2],
+    [width, height]: [usize; 2],
+    colours: Colours,
+) -> Option<Vec<u8>> {
+    let [luma_gain, red_of, green_of_blue, green_of_red, blue_of] = back(colours);
+    let black = if colours.is_full_range { 0 } else { 16 };
+    let mut rgb = vec![0; 3 * width * height];
+    for (row, pixels) in rgb.chunks_exact_mut(3 * width).enumerate() {
+        let line = |plane: usize, row: usize, stride: usize, len: usize| {
+            planes[plane].get(row * stride..)?.get(..len)
+        };
+        let luma = line(0, row, strides[0], width)?;
+        let [blue, red] =
+            [line(1, row / 2, strides[1], width / 2)?, line(2, row / 2, strides[1], width / 2)?];
+        for ((pair, luma), (blue, red)) in
+            pixels.as_chunks_mut::<6>().0.iter_mut().zip(luma.as_chunks::<2>().0).zip(blue.iter().zip(red))
+        {
+            let (blue, red) = (i32::from(*blue) - 128, i32::from(*red) - 128);
+            let colour = [red_of * red, green_of_blue * blue + green_of_red * red, blue_of * blue];
+            for (pixel, luma) in pair.as_chunks_mut::<3>().0.iter_mut().zip(luma) {
+                let grey = luma_gain * (i32::from(*luma) - black) + (1 << (BITS - 1));
+                *pixel = colour.map(|colour| ((grey + colour) >> BITS).clamp(0, 255) as u8);
+            }
+        }
+    }
+    Some(rgb)
+}
+
+/// The way back from brightness, blueness and redness: brightness in each colour, redness in red, blueness and redness in
+/// green, blueness in blue.
+const fn back(colours: Colours) -> [i32; 5] {
+    // Weights of red and blue in the brightness.
+    let (red, blue) = if colours.is_bt709 { (0.2126, 0.0722) } else { (0.299, 0.114) };
+    let green = 1.0 - red - blue;
+    // Steps of brightness, and of colour, in a picture's whole range.
+    let (luma, chroma) = if colours.is_full_range { (255.0, 255.0) } else { (219.0, 224.0) };
+    let scale = (1 << BITS) as f64 * 255.0;
+    let (of_red, of_blue) = (2.0 * (1.0 - red) / chroma * scale, 2.0 * (1.0 - blue) / chroma * scale);
+    [
+        (scale / luma).round() as i32,
+        of_red.round() as i32,
+        (-of_blue * blue / green).round() as i32,
+        (-of_red * red / green).round() as i32,
+        of_blue.round() as i32,
+    ]
+}
+
 fn dot(weights: [i32; 3], values: [i32; 3]) -> i32 {
     weights.iter().zip(values).map(|(w, x)| w * x).sum()
 }
@@ -76,6 +130,48 @@ mod tests {
             assert_eq!([yuv[0], yuv[4], yuv[5]], expected, "{rgb:?}");
             assert!(yuv[..4].iter().all(|y| *y == yuv[0]));
         }
+    }
+
+    /// What BT.601 and BT.709 make of a colour comes back, in both ranges.
+    #[test]
+    fn colours_come_back() {
+        for (is_bt709, [red, blue]) in [(false, [0.299, 0.114]), (true, [0.2126, 0.0722])] {
+            for (is_full_range, black, [luma, chroma]) in
+                [(false, 16.0, [219.0, 224.0]), (true, 0.0, [255.0, 255.0])]
+            {
+                for rgb in [
+                    [255_u8, 255, 255],
+                    [200, 30, 90],
+                    [10, 250, 120],
+                    [0, 0, 0],
+                    [128, 128, 128],
+                    [60, 80, 230],
+                ] {
+                    let [r, g, b] = rgb.map(|x| f64::from(x) / 255.0);
+                    let y = red * r + (1.0 - red - blue) * g + blue * b;
+                    let planes = [
+                        black + luma * y,
+                        128.0 + chroma * (b - y) / (2.0 * (1.0 - blue)),
+                        128.0 + chroma * (r - y) / (2.0 * (1.0 - red)),
+                    ]
+                    .map(|x: f64| x.round() as u8);
+                    let colours = Colours { is_bt709, is_full_range };
+                    let back =
+                        to_rgb([&[planes[0]; 4], &planes[1..2], &planes[2..3]], [2, 1], [2, 2], colours);
+                    let back = back.unwrap_or_default();
+                    // The planes are whole numbers: a step of each counts for up to two levels.
+                    let near = back.iter().zip(rgb.iter().cycle()).all(|(a, b)| a.abs_diff(*b) <= 2);
+                    assert!(back.len() == 12 && near, "{rgb:?} as {planes:?} of {colours:?}: {back:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn planes_that_are_too_small() {
+        let colours = Colours { is_bt709: false, is_full_range: false };
+        assert_eq!(to_rgb([&[16; 16], &[128; 4], &[128; 3]], [4, 2], [4, 4], colours), None);
+        assert_eq!(to_rgb([&[16; 16], &[128; 4], &[128; 4]], [4, 2], [4, 4], colours), Some(vec![0; 48]));
     }
 
     #[test]

@@ -88,7 +88,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "keiko-data",
-        may_use: &["keiko-model"],
+        may_use: &["keiko-model", "keiko-video"],
         must_not_reach: GPU_AND_LEARNING,
         must_not_name: &[],
     },

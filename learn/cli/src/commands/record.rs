@@ -49,6 +49,7 @@ pub fn run(args: &Record, output: &mut Output) -> CommandResult {
             .iter()
             .map(|camera| (camera.name.clone(), camera.size[1] as usize, camera.size[0] as usize))
             .collect(),
+        video: args.video,
         label_success: args.failures,
     };
     let there = args.out.join("meta/info.json").is_file();
@@ -102,7 +103,7 @@ pub fn run(args: &Record, output: &mut Output) -> CommandResult {
         (None, None) => vec![task.description.clone()],
     };
     let mut recording = Recording {
-        demonstrations: vec![Some(Demonstration::new(recorder.spec())); num_envs],
+        demonstrations: (0..num_envs).map(|_| Some(Demonstration::new(recorder.spec()))).collect(),
         left: (0..num_envs).map(|n| wanted / num_envs + usize::from(n < wanted % num_envs)).collect(),
         embodiment,
         expert,

@@ -15,6 +15,11 @@ const SIDE: usize = 64;
 
 /// A dataset of short episodes: a square that is somewhere, and an action that says where.
 fn record(folder: &Path, episodes: usize, joints: [&str; 2]) {
+    record_as(folder, episodes, joints, false);
+}
+
+/// The same, with images as videos or as PNG files.
+fn record_as(folder: &Path, episodes: usize, joints: [&str; 2], video: bool) {
     let spec = Arc::new(Spec {
         fps: 10,
         robot_type: "toy".into(),
@@ -22,6 +27,7 @@ fn record(folder: &Path, episodes: usize, joints: [&str; 2]) {
         surroundings: vec!["square".into()],
         action: vec!["x".into()],
         cameras: vec![("front".into(), SIDE, SIDE)],
+        video,
         label_success: false,
     });
     let mut recorder = Recorder::create(folder, &spec).unwrap();
@@ -111,9 +117,10 @@ fn a_killed_run_ends_with_the_same_bits_and_says_what_it_was_made_from() {
         .expect(2)
         .stderr_has(&["meta/stats.json", "not what the run began with"]);
 
-    // A delta on top of it, from new and old demonstrations, names both datasets and its base, and is small.
+    // A delta on top of it, from new demonstrations as videos and the old ones, names both datasets and its base, and is
+    // small.
     let second = dir.file("second");
-    record(Path::new(&second), 4, ["a", "b"]);
+    record_as(Path::new(&second), 4, ["a", "b"], true);
     let base = text(&run.join("policy"));
     let lora = dir.file("lora");
     keiko(&few(&second, &lora, &["--base", &base, "--learn", "lora", "--lora-rank", "4", &data])).expect(0);
@@ -129,6 +136,8 @@ fn a_killed_run_ends_with_the_same_bits_and_says_what_it_was_made_from() {
     assert_eq!(folders(&provenance["base"]["provenance"]), [data.as_str()]);
     let held_out = |number: usize| provenance["data"][number]["held_out_episodes"].as_array().map(Vec::len);
     assert_eq!(held_out(0).zip(held_out(1)).map(|(a, b)| a + b), Some(1), "a tenth of all, in one of them");
+    let film = "videos/observation.images.front/chunk-000/file-000.mp4";
+    assert!(provenance["data"][0]["files"].as_array().unwrap().iter().any(|file| file["path"] == film));
     assert_eq!(provenance["base"]["sha256"], json(&policy.join("adapter_config.json"))["base_sha256"]);
 
     // Another robot's demonstrations are refused, and the first difference named.

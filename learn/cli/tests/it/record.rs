@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use keiko_data::{Dataset, Frame, SURROUNDINGS};
+use keiko_data::{Dataset, Frame, Image, SURROUNDINGS};
 
 use crate::support::{Running, TempDir, keiko};
 
@@ -100,6 +100,66 @@ fn demonstrations_have_images_joints_actions_and_words() {
     keiko(&record(&out, "6", &["--camera", "front"])).expect(2).stderr_has(&["observation.images.wrist"]);
     keiko(&record(&out, "6", &["--failures"])).expect(2).stderr_has(&["next.success"]);
     keiko(&record(&out, "5", &[])).expect(0);
+}
+
+/// Peak signal-to-noise ratio of all colours, and of their brightness alone \[dB\].
+fn psnr(pairs: &[(Image, Image)]) -> [f64; 2] {
+    let bright = |pixel: &[u8; 3]| {
+        let [red, green, blue] = pixel.map(f64::from);
+        0.299 * red + 0.587 * green + 0.114 * blue
+    };
+    let (mut colour, mut luma, mut count) = (0.0, 0.0, 0.0);
+    for (a, b) in pairs {
+        for (a, b) in a.pixels.as_chunks::<3>().0.iter().zip(b.pixels.as_chunks::<3>().0) {
+            colour += a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2)).sum::<f64>() / 3.0;
+            luma += (bright(a) - bright(b)).powi(2);
+            count += 1.0;
+        }
+    }
+    [colour, luma].map(|sum| 10.0 * (255_f64.powi(2) * count / sum).log10())
+}
+
+#[test]
+fn demonstrations_as_videos_are_the_same_with_a_little_less_colour() {
+    let dir = TempDir::new("videos");
+    let [png, video] = ["png", "video"].map(|name| dir.file(name));
+    for (out, more) in [(&png, &[][..]), (&video, &["--video"][..])] {
+        let size = ["--size", "64x64", "--envs", "1"];
+        let args = ["--json", "record", "reach-to", "--out", out, "--episodes", "3"];
+        assert_eq!(keiko(&[&args[..], &size, more].concat()).expect(0).result()["recorded"], 3);
+    }
+    let [a, b] = [&png, &video].map(|out| Dataset::open(Path::new(out)).unwrap());
+    assert_eq!((a.len(), a.stats()), (b.len(), b.stats()));
+    let mut pairs = Vec::new();
+    for index in 0..a.len() {
+        let (mut a, mut b) = (a.frame(index).unwrap(), b.frame(index).unwrap());
+        pairs.extend(a.images.drain(..).zip(b.images.drain(..)));
+        assert_eq!(a, b);
+    }
+    let [colour, luma] = psnr(&pairs);
+    println!("{colour:.1} dB, brightness {luma:.1} dB");
+    assert!(colour > 33.0 && luma > 42.0, "{colour} dB, brightness {luma} dB");
+    let result = keiko(&["--json", "data", "check", &video]).expect(0).result();
+    assert_eq!((&result["frames"], &result["images"]), (&90.into(), &180.into()));
+
+    // Going on takes the same kind, and a size that has no video is refused before anything is written.
+    keiko(&["record", "reach-to", "--out", &video, "--episodes", "4", "--size", "64x64"])
+        .expect(2)
+        .stderr_has(&["is video", "and image", "record into another folder"]);
+    keiko(&[
+        "record",
+        "reach-to",
+        "--out",
+        &dir.file("odd"),
+        "--episodes",
+        "1",
+        "--size",
+        "63x64",
+        "--video",
+    ])
+    .expect(2)
+    .stderr_has(&["camera `front` as a video", "even numbers"]);
+    assert!(!dir.path().join("odd").exists());
 }
 
 #[test]

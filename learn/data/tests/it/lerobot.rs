@@ -86,6 +86,7 @@ fn a_dataset_of_lerobot_is_gone_on_with() {
         surroundings: Vec::new(),
         action: names(&["x", "y"]),
         cameras: vec![("front".into(), 6, 8)],
+        video: false,
         label_success: true,
     };
     let mut recorder = Recorder::append(dir.path(), &spec).unwrap();

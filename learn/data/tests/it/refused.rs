@@ -185,7 +185,7 @@ fn what_is_not_supported() {
     let error = refused("video", |dir| {
         edit(&dir.join(INFO), |text| text.replacen("\"dtype\": \"image\"", "\"dtype\": \"video\"", 1));
     });
-    assert_says(&error, INFO, &["observation.images.front is kept as video", "use_videos=False"]);
+    assert_says(&error, INFO, &["`observation.images.front` is a video", "there is no video_path"]);
     let error = refused("version", |dir| edit(&dir.join(INFO), |text| text.replace("v3.0", "v2.1")));
     assert_says(&error, INFO, &["`v2.1`", "`v3.0`"]);
     let error =

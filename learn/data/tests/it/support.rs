@@ -41,6 +41,7 @@ pub fn spec() -> Spec {
         surroundings: names(&["thing.x", "thing.y"]),
         action: names(&["shoulder", "elbow"]),
         cameras: vec![("front".into(), 4, 6), ("wrist".into(), 3, 3)],
+        video: false,
         label_success: true,
     }
 }

@@ -1,6 +1,8 @@
 //! Videos, opened by a reader that nobody here wrote: FFmpeg's, through PyAV.
 #![allow(clippy::unwrap_used, reason = "a test that lacks what it needs should fail where it stands")]
 
+mod read;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
