@@ -185,7 +185,7 @@ pub struct Record {
     #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = parse_size)]
     pub size: Option<[u32; 2]>,
 
-    /// Keep what cameras see as H.264 videos rather than PNG files: less space, and a little of every colour is lost.
+    /// Keep what cameras see as H.264 videos rather than PNG files: a third of the space, but one colour for four pixels.
     #[arg(long)]
     pub video: bool,
 

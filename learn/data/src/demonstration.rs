@@ -31,8 +31,8 @@ pub struct Spec {
     pub action: Vec<String>,
     /// Cameras: name, height, width.
     pub cameras: Vec<(String, usize, usize)>,
-    /// Whether cameras are kept as videos: a tenth of the space, and a little lost of every colour. Sides are even numbers
-    /// from 16 on then.
+    /// Whether cameras are kept as videos: about a third of the space, and a little is lost of colours that change from
+    /// pixel to pixel. Sides are even numbers from 16 on then.
     pub video: bool,
     /// Whether frames say if their episode reached its goal (`next.success`): needed where failures are kept too.
     pub label_success: bool,

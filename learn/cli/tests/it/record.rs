@@ -119,6 +119,27 @@ fn psnr(pairs: &[(Image, Image)]) -> [f64; 2] {
     [colour, luma].map(|sum| 10.0 * (255_f64.powi(2) * count / sum).log10())
 }
 
+/// An image whose squares of four pixels have one colour, and each pixel its own brightness (BT.601): what H.264 keeps at best.
+fn one_colour_for_four(image: &Image) -> Image {
+    let pixels = image.pixels.as_chunks::<3>().0;
+    let split = |[red, green, blue]: [u8; 3]| {
+        let [red, green, blue] = [red, green, blue].map(f64::from);
+        let luma = 0.299 * red + 0.587 * green + 0.114 * blue;
+        [luma, (blue - luma) / 1.772, (red - luma) / 1.402]
+    };
+    let mut found = image.clone();
+    for (index, pixel) in found.pixels.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+        let (row, column) = (index / image.width & !1, index % image.width & !1);
+        let four = [0, 1].map(|r| [0, 1].map(|c| split(pixels[(row + r) * image.width + column + c])));
+        let mean = |k: usize| four.iter().flatten().map(|p| p[k]).sum::<f64>() / 4.0;
+        let (luma, cb, cr) = (split(pixels[index])[0], mean(1), mean(2));
+        let (red, blue) = (luma + 1.402 * cr, luma + 1.772 * cb);
+        let green = (luma - 0.299 * red - 0.114 * blue) / 0.587;
+        *pixel = [red, green, blue].map(|x| x.round().clamp(0.0, 255.0) as u8);
+    }
+    found
+}
+
 #[test]
 fn demonstrations_as_videos_are_the_same_with_a_little_less_colour() {
     let dir = TempDir::new("videos");
@@ -137,8 +158,10 @@ fn demonstrations_as_videos_are_the_same_with_a_little_less_colour() {
         assert_eq!(a, b);
     }
     let [colour, luma] = psnr(&pairs);
-    println!("{colour:.1} dB, brightness {luma:.1} dB");
-    assert!(colour > 33.0 && luma > 42.0, "{colour} dB, brightness {luma} dB");
+    let best: Vec<_> = pairs.iter().map(|(a, _)| (a.clone(), one_colour_for_four(a))).collect();
+    let [best, _] = psnr(&best);
+    println!("{colour:.1} dB of {best:.1} dB, brightness {luma:.1} dB");
+    assert!(colour > best - 1.0 && luma > 42.0, "{colour} dB of {best} dB, brightness {luma} dB");
     let result = keiko(&["--json", "data", "check", &video]).expect(0).result();
     assert_eq!((&result["frames"], &result["images"]), (&90.into(), &180.into()));
 

@@ -328,6 +328,44 @@ fn a_frame_that_cannot_be_decoded_is_named() {
     assert!(check(dir.path()).unwrap().findings.iter().any(|what| what.contains("file-001.mp4")));
 }
 
+/// Moves times of episodes in the videos of a camera.
+const MOVE: &str = r#"
+import pathlib, sys
+import pyarrow as pa, pyarrow.parquet as pq
+file = pathlib.Path(sys.argv[1]) / "meta/episodes/chunk-000/file-000.parquet"
+table = pq.read_table(file)
+for name, by in [("from", float(sys.argv[2])), ("to", float(sys.argv[3]))]:
+    name = f"videos/observation.images.wrist/{name}_timestamp"
+    times = pa.array([t + by for t in table[name].to_pylist()], pa.float64())
+    table = table.set_column(table.schema.get_field_index(name), name, times)
+pq.write_table(table, file)
+print("0")
+"#;
+
+#[test]
+fn times_that_do_not_fit() {
+    let moved = |from: &str, to: &str| {
+        let dir = TempDir::new("film-times");
+        record(dir.path(), &film_spec(), 2);
+        let args = [dir.path().to_str().unwrap(), from, to].map(str::to_owned);
+        testkit::available(testkit::run_pyarrow(MOVE, &args)).map(|_| dir)
+    };
+    let wrist = "videos/observation.images.wrist/chunk-000/file-000.mp4";
+    let Some(dir) = moved("0.02", "0") else { return };
+    let error = Dataset::open(dir.path()).unwrap_err();
+    assert_says(&error, wrist, ErrorKind::Structure, &["episode 0 has 3 frames, from 0.02 s to 0.1 s"]);
+    let Some(dir) = moved("-1", "0") else { return };
+    let error = Dataset::open(dir.path()).unwrap_err();
+    let parts = ["wrist/from_timestamp` is -1 in row 0", "a time from 0 on"];
+    assert_says(&error, "meta/episodes/chunk-000/file-000.parquet", ErrorKind::Value, &parts);
+    let Some(dir) = moved("nan", "0") else { return };
+    assert!(Dataset::open(dir.path()).unwrap_err().to_string().contains("is NaN in row 0"));
+    let Some(dir) = moved("0", "0.5") else { return };
+    let findings = check(dir.path()).unwrap().findings;
+    assert_eq!(findings.len(), 2, "{findings:?}");
+    assert!(findings[0].contains(wrist) && findings[0].contains("its 3 frames take 0.12 s"), "{findings:?}");
+}
+
 /// Makes of a dataset of ours what lerobot writes: one video a camera, in which episodes follow each other, by libx264 as
 /// lerobot calls it, and one file of frames; videos as FFmpeg puts them one after the other.
 const LIKE_LEROBOT: &str = r#"

@@ -148,6 +148,7 @@ steps = [t / 25 for t in range(4)]
 dataset = LeRobotDataset("local/keiko", root=root, delta_timestamps={"action": steps})
 frames = [{
     "state": item["observation.state"].tolist(), "chunk": item["action"].flatten().tolist(),
+    "surroundings": item["observation.environment_state"].tolist(),
     "is_pad": item["action_is_pad"].tolist(), "task": item["task"], "index": item["index"].item(),
     "pixels": (item["observation.images.front"] * 255).round().int().permute(1, 2, 0).flatten().tolist(),
 } for item in (dataset[i] for i in range(len(dataset)))]
@@ -157,6 +158,7 @@ totals = [dataset.num_episodes, dataset.num_frames, dataset.fps, dataset.meta.ro
 more = LeRobotDataset("local/keiko", root=root)
 for t in range(2):
     more.add_frame({"observation.state": np.full(3, t, np.float32), "action": np.full(2, t, np.float32),
+        "observation.environment_state": np.array([t, -t], np.float32),
         "observation.images.front": np.full((4, 6, 3), 40 + t, np.uint8),
         "observation.images.wrist": np.full((3, 3, 3), 90 + t, np.uint8),
         "next.success": np.array([t == 1]), "task": "added by lerobot"})
@@ -185,6 +187,7 @@ fn lerobots_own_class_opens_our_dataset_and_adds_to_it() {
     assert_eq!((dataset.len(), dataset.episodes().len()), (before + 2, 7));
     let last = dataset.frame(before + 1).unwrap();
     assert_eq!((&*last.task, last.state), ("added by lerobot", vec![1.0; 3]));
+    assert_eq!(last.surroundings, [1.0, -1.0]);
     assert_eq!(last.images[1].pixels, [91; 27]);
     assert_eq!(check(dir.path()).unwrap().findings, Vec::<String>::new());
 }
@@ -194,6 +197,7 @@ fn assert_holds_in_both(folder: &Path, read: &Value, frames: usize) {
     for index in 0..frames {
         let (ours, theirs) = (dataset.frame(index).unwrap(), &read["frames"][index]);
         assert_eq!(ours.state, numbers(&theirs["state"]));
+        assert_eq!(ours.surroundings, numbers(&theirs["surroundings"]));
         assert_eq!(json!(&*ours.task), theirs["task"]);
         assert_eq!(json!(ours.images[0].pixels), theirs["pixels"]);
         let chunk = dataset.chunk(index, 4);
