@@ -129,7 +129,7 @@ fn one_colour_for_four(image: &Image) -> Image {
     };
     let mut found = image.clone();
     for (index, pixel) in found.pixels.as_chunks_mut::<3>().0.iter_mut().enumerate() {
-        let (row, column) = (index / image.width & !1, index % image.width & !1);
+        let (row, column) = (index / image.width / 2 * 2, index % image.width / 2 * 2);
         let four = [0, 1].map(|r| [0, 1].map(|c| split(pixels[(row + r) * image.width + column + c])));
         let mean = |k: usize| four.iter().flatten().map(|p| p[k]).sum::<f64>() / 4.0;
         let (luma, cb, cr) = (split(pixels[index])[0], mean(1), mean(2));
