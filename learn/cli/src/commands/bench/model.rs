@@ -7,6 +7,8 @@ use std::time::Instant;
 use burn::tensor::{Device as Tensors, Tensor, TensorData};
 use cpu_time::ProcessTime;
 use keiko_data::{ActionChunk, Image};
+use keiko_env::{EnvOptions, Field, VecEnv};
+use keiko_model::task::{TaskSpec, resolve_scene};
 use keiko_policy::noise::{Purpose, Stream};
 use keiko_policy::vla::normalize::Statistics;
 use keiko_policy::vla::{Checkpoint, Images, Preset};
@@ -16,12 +18,17 @@ use keiko_train::{Device, TrainError};
 use serde_json::{Map, json};
 
 use crate::args::BenchModel;
+use crate::commands::run_files::build_env;
 use crate::commands::train::open_device;
-use crate::exit::{Code, CommandResult};
+use crate::exit::{Code, CommandResult, OrExit};
 use crate::output::Output;
+use crate::studio::Studio;
+use crate::viewpoint;
 
 /// Numbers of the state and of an action: an arm of seven joints and a gripper.
 const DIMS: [usize; 2] = [8, 8];
+/// Where a decision's pictures and steps are measured.
+const SCENE: &str = "reach-to";
 /// Read by every environment.
 const INSTRUCTION: &str = "pick up the red cube and put it into the blue bowl";
 
@@ -46,6 +53,7 @@ pub fn run(args: &BenchModel, output: &mut Output) -> CommandResult {
             policy.sizes.chunk
         ));
         let mut of_size = act(&policy, &noise, args)?;
+        of_size.extend(world(&policy, noise.side, args)?);
         of_size.extend(learn(policy, noise, args, &device)?);
         for (metric, value) in of_size {
             let key = format!("{}.{metric}", size.name());
@@ -91,6 +99,32 @@ fn act(policy: &Checkpoint, noise: &Noise, args: &BenchModel) -> Result<Vec<(Str
         ("decisions_per_cpu_second".into(), batch / (encode.cpu + decide.cpu)),
         ("encode_milliseconds".into(), encode.wall / batch * 1e3),
         ("policy_milliseconds".into(), decide.wall / batch * 1e3),
+    ])
+}
+
+/// What a decision takes besides the model: the pictures that it is made on, and the control steps until the next one is due.
+fn world(policy: &Checkpoint, side: usize, args: &BenchModel) -> CommandResult<Vec<(String, f64)>> {
+    let task = TaskSpec::load(&resolve_scene(SCENE)?, &[])?;
+    let options = EnvOptions { num_envs: args.batch, seed: args.seed, ..EnvOptions::default() };
+    let mut env = build_env(&task, options, args.device)?;
+    let model = &env.scene().model;
+    let size = Some([side as u32; 2]);
+    let cameras = task.cameras.iter().cycle().take(args.cameras);
+    let cameras = cameras.map(|camera| viewpoint::find(model, &camera.name, size, &[]));
+    let cameras = cameras.collect::<anyhow::Result<Vec<_>>>().or_exit(Code::Usage)?;
+    let studio = Studio::new(&env, &cameras, args.device).or_exit(Code::Machine)?;
+    studio.shoot(&env).or_exit(Code::Machine)?;
+    let mut failed = None;
+    let render = timed(args.seconds, || failed = studio.shoot(&env).err());
+    if let Some(error) = failed {
+        return Err(error).or_exit(Code::Machine);
+    }
+    let actions = Field::zeros(env.spec().actions.len(), args.batch);
+    let simulate = timed(args.seconds, || (0..policy.config.n_action_steps).for_each(|_| env.step(&actions)));
+    let batch = args.batch as f64;
+    Ok(vec![
+        ("render_milliseconds".into(), render.wall / batch * 1e3),
+        ("simulate_milliseconds".into(), simulate.wall / batch * 1e3),
     ])
 }
 
