@@ -15,8 +15,8 @@ pub const MAX_DEPTH: u32 = 32;
 /// Radius of the bounding sphere of what has no bounds \[m\].
 pub const UNBOUNDED: f32 = 1e9;
 /// Outputs of [`trace_kernel`], in the order of their bindings: the switches that turn them on.
-pub const OUTPUTS: [&str; 9] =
-    ["RGB", "RGB_FLOAT", "DEPTH", "DISTANCE", "SEGMENTATION", "LINK", "CLASS", "NORMALS", "RADIANCE"];
+pub const OUTPUTS: [&str; 10] =
+    ["RGB", "RGB_FLOAT", "DEPTH", "DISTANCE", "SEGMENTATION", "LINK", "CLASS", "NORMALS", "RADIANCE", "FLOW"];
 
 const SCENE: &str = include_str!("camera/scene.wgsl");
 
@@ -37,6 +37,7 @@ pub fn trace_kernel() -> String {
         include_str!("camera/texture.wgsl"),
         include_str!("camera/lens.wgsl"),
         include_str!("camera/lamps.wgsl"),
+        include_str!("camera/flow.wgsl"),
         include_str!("camera/trace.wgsl"),
     ]
     .concat()
@@ -50,7 +51,7 @@ pub fn develop_kernel() -> String {
 /// Threads of a workgroup of [`develop_kernel`].
 pub const DEVELOP_THREADS: u32 = 64;
 /// What one number of a pixel can be taken from, in the order of the bindings of [`develop_kernel`].
-pub const SOURCES: [&str; 5] = ["rgb", "depth", "distance", "normals", "class"];
+pub const SOURCES: [&str; 7] = ["rgb", "depth", "distance", "normals", "class", "segmentation", "link"];
 
 /// What a row of [`develop_kernel`]'s output shows; the numbers are the text's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +97,8 @@ pub enum LensKind {
     BrownConrady = 1,
     /// `bend` is k1 to k4.
     KannalaBrandt = 2,
+    /// Angles sideways and up and down; focal lengths are pixels a radian.
+    Equirectangular = 3,
 }
 
 /// How a [`Coat`]'s texture lies; the numbers are the text's.

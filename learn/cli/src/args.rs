@@ -566,7 +566,8 @@ pub struct Render {
     #[arg(long, value_name = "NAME")]
     pub camera: Option<String>,
 
-    /// Channels: rgb, rgb_float, radiance, depth, distance, segmentation, link, class, normals; the camera's own by default.
+    /// Channels: rgb, rgb_float, radiance, depth, distance, segmentation, link, class, normals, flow (of a first control step
+    /// without actions); the camera's own by default.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = parse_channel)]
     pub channels: Vec<Channel>,
 

@@ -1,13 +1,16 @@
 //! A robot as the tracer's arrays.
 
+use std::collections::{BTreeSet, HashMap};
+
 use glam::Vec3;
 use keiko_gpu::camera::{
     Coat, Geom, HeightField, Kind, Mapping, Material, Node, Texture, Triangle, UNBOUNDED,
 };
 use keiko_model::robot::{self, RobotModel, Shape};
+use rayon::prelude::*;
 
 use crate::atlas::Atlas;
-use crate::tree::{self, Bounds};
+use crate::tree::{Bounds, Tree};
 use crate::{coat, look};
 
 /// Geoms of this group and above are collision shapes that nobody looks at, by MJCF's custom.
@@ -19,6 +22,9 @@ const MARGIN: f32 = 1.0001;
 #[derive(Debug, Default)]
 pub(crate) struct Assets {
     pub geoms: Vec<Geom>,
+    /// Coats of each geom with each material of the model, where geoms can be given others `[geoms, materials]`: one more than the
+    /// index, 0 without.
+    pub wardrobe: Vec<u32>,
     pub materials: Vec<Material>,
     pub coats: Vec<Coat>,
     pub textures: Vec<Texture>,
@@ -34,16 +40,17 @@ pub(crate) struct Assets {
 }
 
 impl Assets {
-    /// The shapes of a model that are seen; `class_of` gives the class of a geom.
-    pub fn new(model: &RobotModel, class_of: impl Fn(&robot::Geom) -> u32) -> Self {
+    /// The shapes of a model that are seen; `varied` ones can be given other materials, and `class_of` gives the class of a geom.
+    pub fn new(model: &RobotModel, varied: bool, class_of: impl Fn(&robot::Geom) -> u32) -> Self {
         let mut assets = Self::default();
+        let mut trees = trees(model);
         // Root and bounds of each mesh that somebody shows, so that instances share it.
         let mut meshes: Vec<Option<(u32, Bounds)>> = vec![None; model.meshes.len()];
         let first_fields: Vec<u32> = (0..model.height_fields.len() as u32).collect();
         for field in &model.height_fields {
             assets.add_field(field);
         }
-        let atlas = Atlas::new(&model.textures);
+        let atlas = Atlas::new(&model.textures, &used_textures(model, varied));
         // Of each material, what its finish mirrors: geoms share it.
         let mut finished: Vec<Option<Coat>> = vec![None; model.materials.len()];
         for (id, geom) in visible(model) {
@@ -70,8 +77,8 @@ impl Assets {
                     (Kind::Ellipsoid, radii.to_array(), 0, Vec3::ZERO, radii.max_element() as f32)
                 }
                 Shape::Mesh { mesh } => {
-                    let (root, bounds) =
-                        *meshes[*mesh].get_or_insert_with(|| assets.add_mesh(&model.meshes[*mesh]));
+                    let (root, bounds) = *meshes[*mesh]
+                        .get_or_insert_with(|| assets.add_mesh(&model.meshes[*mesh], trees.remove(mesh)));
                     let center = 0.5 * (bounds.low + bounds.high);
                     let farthest = model.meshes[*mesh]
                         .vertices
@@ -89,7 +96,10 @@ impl Assets {
                 }
             };
             let [r, g, b, _] = geom.rgba;
-            let coat = assets.add_coat(model, geom, &atlas, &mut finished);
+            let coat = match varied {
+                true => assets.add_wardrobe(model, geom, &atlas, &mut finished),
+                false => assets.add_coat(model, geom, geom.material, &atlas, &mut finished),
+            };
             assets.materials.push(look::material(&geom.shape, [r, g, b], coat, assets.is_pictured(coat)));
             assets.geoms.push(Geom {
                 rotation: geom.pose.rotation.as_quat().to_array(),
@@ -115,15 +125,32 @@ impl Assets {
         assets
     }
 
-    /// Adds what lies on a geom; one more than its index, or 0 if there is nothing.
-    fn add_coat(
+    /// Adds what can lie on a geom; gives what does by itself.
+    fn add_wardrobe(
         &mut self,
         model: &RobotModel,
         geom: &robot::Geom,
         atlas: &Atlas,
         finished: &mut [Option<Coat>],
     ) -> u32 {
-        let Some(index) = geom.material else { return 0 };
+        let first = self.wardrobe.len();
+        for material in 0..model.materials.len() {
+            let coat = self.add_coat(model, geom, Some(material), atlas, finished);
+            self.wardrobe.push(coat);
+        }
+        geom.material.map_or(0, |material| self.wardrobe[first + material])
+    }
+
+    /// Adds what lies on a geom of a material; one more than its index, or 0 if there is nothing.
+    fn add_coat(
+        &mut self,
+        model: &RobotModel,
+        geom: &robot::Geom,
+        material: Option<usize>,
+        atlas: &Atlas,
+        finished: &mut [Option<Coat>],
+    ) -> u32 {
+        let Some(index) = material else { return 0 };
         let material = &model.materials[index];
         let mut coat = match &material.finish {
             Some(finish) => *finished[index].get_or_insert_with(|| coat::of_finish(finish)),
@@ -150,9 +177,9 @@ impl Assets {
     }
 
     /// Adds a mesh; its root's index and its box.
-    fn add_mesh(&mut self, mesh: &robot::Mesh) -> (u32, Bounds) {
+    fn add_mesh(&mut self, mesh: &robot::Mesh, tree: Option<Tree>) -> (u32, Bounds) {
         let (first_node, first_triangle) = (self.nodes.len() as u32, self.triangles.len() as u32);
-        let (nodes, triangles, order) = tree::build(mesh);
+        let Tree { nodes, triangles, order } = tree.unwrap_or_else(|| Tree::build(mesh));
         for k in order {
             self.texcoords.extend(mesh.texcoords.get(k as usize).copied().unwrap_or_default());
         }
@@ -182,6 +209,27 @@ impl Assets {
     pub fn has(&self, kind: Kind) -> bool {
         self.geoms.iter().any(|geom| geom.kind == kind as u32)
     }
+}
+
+/// Whether each texture is on something that is seen, or can be.
+fn used_textures(model: &RobotModel, varied: bool) -> Vec<bool> {
+    let mut used = vec![varied; model.textures.len()];
+    for material in visible(model).into_iter().filter_map(|(_, geom)| geom.material) {
+        if let Some(on) = &model.materials[material].texture {
+            used[on.texture] = true;
+        }
+    }
+    used
+}
+
+/// The trees of the meshes that are seen, built side by side.
+fn trees(model: &RobotModel) -> HashMap<usize, Tree> {
+    let shown = visible(model).into_iter().filter_map(|(_, geom)| match geom.shape {
+        Shape::Mesh { mesh } => Some(mesh),
+        _ => None,
+    });
+    let shown: BTreeSet<usize> = shown.collect();
+    shown.into_par_iter().map(|mesh| (mesh, Tree::build(&model.meshes[mesh]))).collect()
 }
 
 /// The geoms that are looked at, with their indices: those outside the hidden groups; of a model that has no others,

@@ -13,7 +13,8 @@ use keiko_world::{BatchState, Picture};
 
 use crate::device::{DeviceGroup, DeviceTracer};
 use crate::lamps;
-use crate::tracer::{assets, check_size, mirror};
+use crate::rig::Rigs;
+use crate::tracer::{assets, check_size};
 use crate::{CameraError, TracerOptions};
 
 /// How a picture becomes an observation.
@@ -47,6 +48,7 @@ impl Development {
 pub struct Developer {
     gpu: Gpu,
     tracer: DeviceTracer,
+    rigs: Rigs,
     lamps: Vec<Lamp>,
     num_envs: usize,
     compute: Compute,
@@ -81,15 +83,18 @@ impl Developer {
         developments: &[Development],
         options: &TracerOptions,
     ) -> Result<Self, CameraError> {
-        let sizes = [num_envs, model.bodies.len(), model.lamps.len()];
+        let rigs = Rigs::new(model);
+        let sizes = [num_envs, rigs.num_all(), model.lamps.len()];
         let options = &TracerOptions { look: lamps::light(options.look, model), ..options.clone() };
         let tracer = DeviceTracer::new(gpu, &assets(model, options), sizes, options)?;
         let lamps = model.lamps.clone();
         let compute = Compute::new(gpu, &layout::develop_kernel(), "develop", &slots(), &[])?;
         let shows = gpu.empty("shows", (num_envs * size_of::<Show>()) as u64);
-        let images: Result<_, CameraError> =
-            developments.iter().map(|development| Image::new(gpu, &tracer, num_envs, development)).collect();
-        Ok(Self { gpu: gpu.clone(), num_envs, tracer, lamps, compute, shows, images: images? })
+        let images: Result<_, CameraError> = developments
+            .iter()
+            .map(|development| Image::new(gpu, &tracer, &rigs, num_envs, development))
+            .collect();
+        Ok(Self { gpu: gpu.clone(), num_envs, tracer, rigs, lamps, compute, shows, images: images? })
     }
 
     /// The device.
@@ -102,7 +107,7 @@ impl Developer {
     /// # Panics
     /// If the state is of another model or another number of environments.
     pub fn trace(&self, state: &BatchState, num_envs: usize) {
-        self.tracer.pose(state, &lamps::placed(&self.lamps, state));
+        self.tracer.pose(&self.rigs.place(state), &lamps::placed(&self.lamps, state));
         for image in &self.images {
             self.tracer.render_first(&image.group, num_envs);
         }
@@ -203,6 +208,7 @@ impl Image {
     fn new(
         gpu: &Gpu,
         tracer: &DeviceTracer,
+        rigs: &Rigs,
         num_envs: usize,
         development: &Development,
     ) -> Result<Self, CameraError> {
@@ -212,7 +218,7 @@ impl Image {
         let mut channels: Vec<Channel> = picture.channels.iter().map(|channel| channel.source()).collect();
         channels.sort_unstable();
         channels.dedup();
-        let group = tracer.group(&[mirror(&camera)], camera.size, &channels)?;
+        let group = tracer.group(&[rigs.mirror(&camera)], camera.size, &channels)?;
         let bytes = (4 * num_envs * development.row.max(development.stack * development.frame())) as u64;
         let (holder, most) = (gpu.adapter.get_info().name, gpu.largest_binding());
         let advice = "take fewer environments, fewer frames or smaller images";
@@ -259,7 +265,10 @@ fn plane(channel: PixelChannel, part: usize) -> Plane {
     match channel {
         PixelChannel::Grey => plane.weights = GREY.map(|weight| weight / 255.0),
         PixelChannel::Rgb => plane.weights[part] = 1.0 / 255.0,
-        PixelChannel::Depth | PixelChannel::Distance | PixelChannel::Normals => plane.plane = part as u32,
+        PixelChannel::Segmentation | PixelChannel::Link => {}
+        PixelChannel::Depth | PixelChannel::Distance | PixelChannel::Normals | PixelChannel::Flow => {
+            plane.plane = part as u32;
+        }
         PixelChannel::Class => plane.class_id = part as i32,
     }
     plane
@@ -271,5 +280,5 @@ pub(crate) const GREY: [f32; 3] = [0.299, 0.587, 0.114];
 fn slots() -> [&'static [Slot]; 3] {
     const READ: Slot = Slot::Storage(Access::Read);
     const WRITE: Slot = Slot::Storage(Access::ReadWrite);
-    [&[Slot::Uniform, READ, Slot::Uniform, READ, WRITE], &[READ; 5], &[WRITE]]
+    [&[Slot::Uniform, READ, Slot::Uniform, READ, WRITE], &[READ; SOURCES.len()], &[WRITE]]
 }

@@ -1,14 +1,16 @@
 //! Cameras on a GPU: buffers, pipelines, dispatches.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use keiko_gpu::camera as layout;
 use keiko_gpu::camera::{Counts, Instance, Kind, Lamp, LensKind, Look, Material, View};
 use keiko_gpu::{Access, Buffer, Compute, Gpu, Pass, Slot};
 use keiko_model::camera::Channel;
-use keiko_world::BatchState;
 
 use crate::CameraError;
 use crate::assets::Assets;
 use crate::images::Images;
+use crate::rig::Bodies;
 use crate::tracer::{TracerOptions, check_size};
 
 /// A model's shapes on the device, and where they are in each environment.
@@ -28,13 +30,24 @@ pub struct DeviceTracer {
     coated: [bool; 2],
     has_mesh: bool,
     has_field: bool,
-    body_position: Buffer,
-    body_rotation: Buffer,
+    bodies: [Buffer; 2],
     geoms: Buffer,
     instances: Buffer,
+    place_geoms: Pass,
+    /// What optical flow is measured from, where somebody asks for it.
+    before: Option<Before>,
     /// The rest of what rays meet, in the order of its bindings.
     assets: Vec<Buffer>,
+}
+
+/// Poses before.
+#[derive(Debug)]
+struct Before {
+    bodies: [Buffer; 2],
+    instances: Buffer,
     place_geoms: Pass,
+    /// Whether they were given; until then the others' are taken.
+    given: AtomicBool,
 }
 
 impl DeviceTracer {
@@ -68,21 +81,25 @@ impl DeviceTracer {
             ..Counts::default()
         };
         let counts = gpu.uniform("counts", &counts);
-        let body_position = gpu.empty("body_position", bytes(num_envs * num_bodies, 12));
-        let body_rotation = gpu.empty("body_rotation", bytes(num_envs * num_bodies, 16));
         let geoms = gpu.buffer("geoms", &assets.geoms);
-        let instances = gpu.empty("instances", bytes(num_envs * num_geoms, size_of::<Instance>()));
-        let nothing = gpu.empty("cameras", 4);
         let compute = Compute::new(gpu, &layout::pose_kernel(), "place_geoms", &[&pose_slots()], &[])?;
-        let place_geoms = compute.bind(&[&[
-            &counts,
-            &body_position,
-            &body_rotation,
-            &geoms,
-            &instances,
-            &nothing,
-            &gpu.empty("views", 4),
-        ]])?;
+        let (cameras, views) = (gpu.empty("cameras", 4), gpu.empty("views", 4));
+        let posed = || -> Result<_, CameraError> {
+            let position = gpu.empty("body_position", bytes(num_envs * num_bodies, 12));
+            let rotation = gpu.empty("body_rotation", bytes(num_envs * num_bodies, 16));
+            let instances = gpu.empty("instances", bytes(num_envs * num_geoms, size_of::<Instance>()));
+            let place =
+                compute.bind(&[&[&counts, &position, &rotation, &geoms, &instances, &cameras, &views]])?;
+            Ok(([position, rotation], instances, place))
+        };
+        let (bodies, instances, place_geoms) = posed()?;
+        let before = match options.flow {
+            true => {
+                let (bodies, instances, place_geoms) = posed()?;
+                Some(Before { bodies, instances, place_geoms, given: AtomicBool::new(false) })
+            }
+            false => None,
+        };
         let rest = vec![
             gpu.buffer("nodes", &assets.nodes),
             gpu.buffer("triangles", &assets.triangles),
@@ -109,21 +126,36 @@ impl DeviceTracer {
             coated: assets.coated(),
             has_mesh: assets.has(Kind::Mesh),
             has_field: assets.has(Kind::HeightField),
-            body_position,
-            body_rotation,
+            bodies,
             geoms,
             instances,
-            assets: rest,
             place_geoms,
+            before,
+            assets: rest,
         })
     }
 
     /// Puts every geom where its body is, and takes lamps of all environments.
-    pub fn pose(&self, state: &BatchState, lamps: &[Lamp]) {
+    pub fn pose(&self, bodies: &Bodies, lamps: &[Lamp]) {
         self.gpu.write(&self.lamps, lamps);
-        self.gpu.write(&self.body_position, state.body_position.as_slice());
-        self.gpu.write(&self.body_rotation, state.body_rotation.as_slice());
-        self.gpu.run(&[(&self.place_geoms, across(self.num_envs * self.num_geoms))]);
+        self.place(bodies, &self.bodies, &self.place_geoms);
+        if let Some(before) = self.before.as_ref().filter(|before| !before.given.load(Ordering::Relaxed)) {
+            self.place(bodies, &before.bodies, &before.place_geoms);
+        }
+    }
+
+    /// Measures optical flow from these poses.
+    pub fn pose_before(&self, bodies: &Bodies) {
+        if let Some(before) = &self.before {
+            before.given.store(true, Ordering::Relaxed);
+            self.place(bodies, &before.bodies, &before.place_geoms);
+        }
+    }
+
+    fn place(&self, bodies: &Bodies, [position, rotation]: &[Buffer; 2], place_geoms: &Pass) {
+        self.gpu.write(position, &bodies.position);
+        self.gpu.write(rotation, &bodies.rotation);
+        self.gpu.run(&[(place_geoms, across(self.num_envs * self.num_geoms))]);
     }
 
     /// Takes light and colours of all environments, `[num_envs]` and `[num_envs, geoms]`.
@@ -163,7 +195,6 @@ impl DeviceTracer {
             lamps: self.num_lamps as u32,
         };
         let counts = self.gpu.uniform("counts", &counts);
-        let views = self.gpu.empty("views", (num_views * size_of::<View>()) as u64);
         let mut outputs = Vec::new();
         for channel in channels {
             let bytes = 4 * pixels * channel.count() as u64;
@@ -174,15 +205,30 @@ impl DeviceTracer {
         let compute =
             Compute::new(&self.gpu, &layout::pose_kernel(), "place_cameras", &[&pose_slots()], &[])?;
         let cameras_buffer = self.gpu.buffer("cameras", cameras);
-        let place = compute.bind(&[&[
-            &counts,
-            &self.body_position,
-            &self.body_rotation,
-            &self.geoms,
-            &self.gpu.empty("instances", 4),
-            &cameras_buffer,
-            &views,
-        ]])?;
+        let instances = self.gpu.empty("instances", 4);
+        let placed = |[position, rotation]: &[Buffer; 2]| -> Result<_, CameraError> {
+            let views = self.gpu.empty("views", (num_views * size_of::<View>()) as u64);
+            let place = compute.bind(&[&[
+                &counts,
+                position,
+                rotation,
+                &self.geoms,
+                &instances,
+                &cameras_buffer,
+                &views,
+            ]])?;
+            Ok((views, place))
+        };
+        let (views, place) = placed(&self.bodies)?;
+        let before = match &self.before {
+            Some(before) if channels.contains(&Channel::Flow) => {
+                Some((placed(&before.bodies)?, &before.instances))
+            }
+            _ => None,
+        };
+        let nothing = self.gpu.empty("before", 4);
+        let (views_before, instances_before) =
+            before.as_ref().map_or((&nothing, &nothing), |((views, _), instances)| (views, *instances));
 
         let mut switches = vec![
             ("SHADOWS", self.shadows),
@@ -210,7 +256,8 @@ impl DeviceTracer {
                 outputs.iter().find(|(has, _)| has == channel).map_or(unused, |(_, buffer)| buffer)
             })
             .collect();
-        let trace = compute.bind(&[&scene, &[&counts, &views], &targets])?;
+        let trace = compute.bind(&[&scene, &[&counts, &views, views_before, instances_before], &targets])?;
+        let place = [Some(place), before.map(|((_, place), _)| place)].into_iter().flatten().collect();
         Ok(DeviceGroup { num_views, size, cameras: cameras_buffer, place, trace, outputs })
     }
 
@@ -225,7 +272,9 @@ impl DeviceTracer {
         let views = num_views.min(group.num_views) as u32;
         let grid =
             [tiles[0] * tiles[1], views.min(layout::VIEWS_ACROSS), views.div_ceil(layout::VIEWS_ACROSS)];
-        self.gpu.run(&[(&group.place, across(group.num_views)), (&group.trace, grid)]);
+        let place = group.place.iter().map(|place| (place, across(group.num_views)));
+        let passes: Vec<(&Pass, [u32; 3])> = place.chain([(&group.trace, grid)]).collect();
+        self.gpu.run(&passes);
     }
 
     /// Waits for the last images of a group and copies them to the host.
@@ -246,7 +295,8 @@ pub struct DeviceGroup {
     num_views: usize,
     size: [u32; 2],
     cameras: Buffer,
-    place: Pass,
+    /// Of cameras now, and before where that is asked for.
+    place: Vec<Pass>,
     trace: Pass,
     outputs: Vec<(Channel, Buffer)>,
 }
@@ -281,7 +331,7 @@ fn pose_slots() -> [Slot; 7] {
 fn trace_slots() -> [&'static [Slot]; 3] {
     const READ: Slot = Slot::Storage(Access::Read);
     const WRITE: Slot = Slot::Storage(Access::ReadWrite);
-    [&[READ; 13], &[Slot::Uniform, READ], &[WRITE; 9]]
+    [&[READ; 13], &[Slot::Uniform, READ, READ, READ], &[WRITE; 10]]
 }
 
 fn check(gpu: &Gpu, what: &str, bytes: u64, advice: &'static str) -> Result<(), CameraError> {

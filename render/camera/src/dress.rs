@@ -15,21 +15,24 @@ use crate::look;
 #[derive(Debug)]
 pub struct Dresser {
     look: Look,
-    /// The geoms that are seen, with their indices in the model, one more than those of their coats, and whether they show a
-    /// picture.
-    geoms: Vec<(usize, Geom, u32, bool)>,
+    /// The geoms that are seen, with their indices in the model.
+    geoms: Vec<(usize, Geom)>,
     /// All geoms of the model.
     num_geoms: usize,
+    /// Coats of each geom that is seen with each material of the model, one more than their indices, and whether they show a
+    /// picture `[geoms, materials]`.
+    wardrobe: Vec<(u32, bool)>,
 }
 
 impl Dresser {
     pub fn new(model: &RobotModel, assets: &Assets, look: Look) -> Self {
-        let geom = |seen: &layout::Geom| {
-            let (id, coat) = (seen.id as usize, assets.materials[seen.material as usize].coat);
-            (id, model.geoms[id].clone(), coat, assets.is_pictured(coat))
-        };
-        let geoms = assets.geoms.iter().map(geom).collect();
-        Self { look, geoms, num_geoms: model.geoms.len() }
+        let geom = |seen: &layout::Geom| (seen.id as usize, model.geoms[seen.id as usize].clone());
+        Self {
+            look,
+            geoms: assets.geoms.iter().map(geom).collect(),
+            num_geoms: model.geoms.len(),
+            wardrobe: assets.wardrobe.iter().map(|coat| (*coat, assets.is_pictured(*coat))).collect(),
+        }
     }
 
     /// Light of each environment.
@@ -63,12 +66,18 @@ impl Dresser {
     pub fn materials(&self, looks: &Looks, num_envs: usize) -> Vec<Material> {
         let given = !looks.colors.is_empty();
         assert!(!given || looks.colors.len() == num_envs * self.num_geoms, "colours");
+        let made = !looks.materials.is_empty();
+        assert!(!made || looks.materials.len() == num_envs * self.num_geoms, "materials");
+        let num_materials = self.wardrobe.len() / self.geoms.len().max(1);
         let mut materials = Vec::with_capacity(num_envs * self.geoms.len());
         for env in 0..num_envs {
-            for (id, geom, coat, is_pictured) in &self.geoms {
+            for (at, (id, geom)) in self.geoms.iter().enumerate() {
                 let rgb = [geom.rgba[0], geom.rgba[1], geom.rgba[2]];
                 let rgb = if given { looks.colors[env * self.num_geoms + id] } else { rgb };
-                materials.push(look::material(&geom.shape, rgb, *coat, *is_pictured));
+                let own = if made { looks.materials[env * self.num_geoms + id] } else { geom.material };
+                let coat = own.map(|material| self.wardrobe[at * num_materials + material]);
+                let (coat, is_pictured) = coat.unwrap_or_default();
+                materials.push(look::material(&geom.shape, rgb, coat, is_pictured));
             }
         }
         materials

@@ -26,8 +26,8 @@ impl Images {
 
     /// A channel of floating-point numbers `[views, channels, height, width]`.
     pub fn floats(&self, channel: Channel) -> Option<&[f32]> {
-        use Channel::{Depth, Distance, Normals, Radiance, RgbFloat};
-        let is_float = matches!(channel, RgbFloat | Depth | Distance | Normals | Radiance);
+        use Channel::{Depth, Distance, Flow, Normals, Radiance, RgbFloat};
+        let is_float = matches!(channel, RgbFloat | Depth | Distance | Normals | Radiance | Flow);
         is_float.then(|| self.bits(channel).map(bytemuck::cast_slice)).flatten()
     }
 

@@ -22,6 +22,8 @@ mod look;
 mod native;
 mod observer;
 mod overview;
+mod past;
+mod rig;
 mod sensor;
 mod shown;
 mod standing;
@@ -38,7 +40,7 @@ pub use keiko_model::camera::{Camera, Channel};
 pub use look::daylight;
 pub use observer::Observer;
 pub use overview::overview;
-pub use shown::shown;
+pub use shown::{flow_colors, id_color, shown};
 pub use standing::standing;
 pub use tracer::{Backend, CameraGroup, Tracer, TracerOptions};
 

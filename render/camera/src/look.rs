@@ -42,9 +42,3 @@ pub(crate) fn linear(srgb: f32) -> f32 {
     let c = srgb.clamp(0.0, 1.0);
     if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
 }
-
-/// sRGB's transfer function.
-pub(crate) fn shown(linear: f32) -> f32 {
-    let c = linear.clamp(0.0, 1.0);
-    if c <= 0.003_130_8 { 12.92 * c } else { 1.055 * c.powf(1.0 / 2.4) - 0.055 }
-}

@@ -6,6 +6,7 @@ use keiko_world::{BatchState, Looks, Moment, Picture, Renderer};
 
 use crate::develop::GREY;
 use crate::images::Images;
+use crate::past::Past;
 use crate::{Backend, CameraError, CameraGroup, Tracer, TracerOptions};
 use crate::{dress, sensor};
 
@@ -16,6 +17,10 @@ pub struct Observer {
     pictures: Vec<(Picture, CameraGroup)>,
     /// Of each picture `[num_envs, channels, height, width]`.
     pixels: Vec<Vec<f32>>,
+    /// Factors on the exposure of each picture's camera `[num_envs]`; empty where none are drawn.
+    exposures: Vec<Vec<f32>>,
+    /// Where some picture shows motion.
+    past: Option<Past>,
 }
 
 impl Observer {
@@ -30,7 +35,8 @@ impl Observer {
         pictures: &[Picture],
         options: &TracerOptions,
     ) -> Result<Self, CameraError> {
-        let tracer = Tracer::new(backend, model, num_envs, options)?;
+        let flow = pictures.iter().any(|picture| picture.channels.contains(&PixelChannel::Flow));
+        let tracer = Tracer::new(backend, model, num_envs, &TracerOptions { flow, ..options.clone() })?;
         let mut groups = Vec::new();
         for picture in pictures {
             let large = picture.camera.size.map(|n| n * picture.samples);
@@ -41,12 +47,19 @@ impl Observer {
         }
         let pixels =
             pictures.iter().map(|picture| vec![0.0; num_envs * picture.shape().iter().product::<usize>()]);
-        Ok(Self { tracer, pixels: pixels.collect(), pictures: groups })
+        let past = flow.then(|| Past::new(model, num_envs));
+        let exposures = vec![Vec::new(); pictures.len()];
+        Ok(Self { tracer, pixels: pixels.collect(), pictures: groups, exposures, past })
     }
 }
 
 impl Renderer for Observer {
     fn dress(&mut self, looks: &Looks) -> Result<(), String> {
+        let num_cameras = looks.cameras.len() / self.tracer.num_envs().max(1);
+        for ((picture, _), exposures) in self.pictures.iter().zip(&mut self.exposures) {
+            let own = looks.cameras.iter().skip(picture.camera_index as usize).step_by(num_cameras.max(1));
+            *exposures = own.map(|look| look.exposure as f32).collect();
+        }
         let dressed = self.tracer.dress(looks);
         let aimed = self.pictures.iter().map(|(picture, group)| {
             let large = picture.camera.clone().resized(picture.camera.size.map(|n| n * picture.samples));
@@ -59,16 +72,27 @@ impl Renderer for Observer {
     }
 
     fn render(&mut self, state: &BatchState, moments: &[Moment]) -> Result<(), String> {
+        self.remember(state, moments);
+        if let Some(past) = &self.past {
+            self.tracer.pose_before(past.before()).map_err(|error| error.to_string())?;
+        }
         self.tracer.pose(state);
         for (_, group) in &self.pictures {
             self.tracer.render(group);
         }
-        for ((picture, group), pixels) in self.pictures.iter().zip(&mut self.pixels) {
+        let pictures = self.pictures.iter().zip(&self.exposures).zip(&mut self.pixels);
+        for (((picture, group), exposures), pixels) in pictures {
             let images = self.tracer.read(group).map_err(|error| error.to_string())?;
             fill(picture, &images, pixels);
-            sensor::sense(picture, &images, moments, pixels);
+            sensor::sense(picture, &images, moments, exposures, pixels);
         }
         Ok(())
+    }
+
+    fn remember(&mut self, state: &BatchState, moments: &[Moment]) {
+        if let Some(past) = &mut self.past {
+            past.remember(state, moments);
+        }
     }
 
     fn pixels(&self, picture: usize) -> &[f32] {
@@ -86,7 +110,7 @@ fn fill(picture: &Picture, images: &Images, pixels: &mut [f32]) {
         // What a sensor makes of light is no mean of bytes.
         let parts = if sensor::source(picture, *channel) == channel.source() { channel.count() } else { 0 };
         for part in 0..parts {
-            let source = Source::new(images, *channel, part);
+            let source = Source::new(images, *channel, part, samples);
             for view in 0..images.num_views {
                 let to = (view * channels + first + part) * plane;
                 for (row, line) in pixels[to..to + plane].chunks_exact_mut(width).enumerate() {
@@ -104,9 +128,11 @@ fn fill(picture: &Picture, images: &Images, pixels: &mut [f32]) {
 struct Source<'a> {
     bytes: &'a [u8],
     floats: &'a [f32],
-    /// Classes, and the one whose share is meant.
-    classes: &'a [i32],
-    class: i32,
+    /// Numbers of things, and the class whose share is meant, if that is.
+    ids: &'a [i32],
+    class: Option<i32>,
+    /// What the mean is multiplied by: flow is counted in pixels, not in rays.
+    unit: f32,
     /// What one byte of each colour weighs.
     weights: [f32; 3],
     /// Numbers of a view.
@@ -117,7 +143,7 @@ struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn new(images: &'a Images, channel: PixelChannel, part: usize) -> Self {
+    fn new(images: &'a Images, channel: PixelChannel, part: usize, samples: usize) -> Self {
         let [width, height] = images.size.map(|n| n as usize);
         let plane = width * height;
         let count = channel.source().count();
@@ -127,15 +153,16 @@ impl<'a> Source<'a> {
             _ => weights[part] = 1.0 / 255.0,
         }
         let is_colour = matches!(channel, PixelChannel::Rgb | PixelChannel::Grey);
-        let is_class = channel == PixelChannel::Class;
+        let ids = images.ids(channel.source()).unwrap_or_default();
         Self {
             bytes: images.rgb().filter(|_| is_colour).unwrap_or_default(),
             floats: images.floats(channel.source()).unwrap_or_default(),
-            classes: images.ids(Channel::Class).filter(|_| is_class).unwrap_or_default(),
-            class: part as i32,
+            ids,
+            class: (channel == PixelChannel::Class).then_some(part as i32),
+            unit: if channel == PixelChannel::Flow { 1.0 / samples as f32 } else { 1.0 },
             weights,
             view: count * plane,
-            skip: if is_colour || is_class { 0 } else { part * plane },
+            skip: if is_colour || !ids.is_empty() { 0 } else { part * plane },
             width,
         }
     }
@@ -148,11 +175,14 @@ impl<'a> Source<'a> {
                 let at = view * self.view + self.skip + row * self.width + column;
                 sum += match self.bytes.get(4 * at..4 * at + 3) {
                     Some(rgb) => rgb.iter().zip(self.weights).map(|(byte, w)| f32::from(*byte) * w).sum(),
-                    None if !self.classes.is_empty() => f32::from(u8::from(self.classes[at] == self.class)),
-                    None => self.floats[at],
+                    None => match (self.ids.get(at), self.class) {
+                        (None, _) => self.floats[at],
+                        (Some(id), Some(class)) => f32::from(u8::from(*id == class)),
+                        (Some(id), None) => *id as f32,
+                    },
                 };
             }
         }
-        sum / (side * side) as f32
+        self.unit * (sum / (side * side) as f32)
     }
 }

@@ -17,8 +17,8 @@ pub fn source(picture: &Picture, channel: PixelChannel) -> Channel {
 }
 
 /// Fills in what a colour sensor makes of light, and makes of depths and distances what a depth sensor reads: `pixels`
-/// `[views, channels, height, width]`, one view and moment for each environment.
-pub fn sense(picture: &Picture, images: &Images, moments: &[Moment], pixels: &mut [f32]) {
+/// `[views, channels, height, width]`, one view and moment for each environment, and factors on its exposure where they are drawn.
+pub fn sense(picture: &Picture, images: &Images, moments: &[Moment], exposures: &[f32], pixels: &mut [f32]) {
     let imager = &picture.camera.imager;
     let [channels, height, width] = picture.shape();
     let plane = height * width;
@@ -29,10 +29,10 @@ pub fn sense(picture: &Picture, images: &Images, moments: &[Moment], pixels: &mu
     pixels.par_chunks_mut(channels * plane).zip(moments).enumerate().for_each(|(view, (pixels, moment))| {
         let noise = |purpose| moment.pixels(picture.camera_index, purpose);
         if let Some(sensor) = imager.color.as_ref().filter(|_| colored) {
-            let light = Light::new(picture, images, view);
+            let (light, exposed) = (Light::new(picture, images, view), exposures.get(view).unwrap_or(&1.0));
             let noise = noise(PixelPurpose::Color);
             for at in 0..plane {
-                let color = count(sensor, light.mean(at), &noise, at);
+                let color = count(sensor, light.mean(at).map(|part| exposed * part), &noise, at);
                 put(picture, pixels, at, color);
             }
         }
@@ -101,7 +101,7 @@ fn put(picture: &Picture, pixels: &mut [f32], at: usize, color: [f32; 3]) {
                 }
             }
             PixelChannel::Grey => pixels[place] = 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2],
-            PixelChannel::Depth | PixelChannel::Distance | PixelChannel::Normals | PixelChannel::Class => {}
+            _ => {}
         }
         plane += channel.count();
     }

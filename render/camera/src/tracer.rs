@@ -2,9 +2,8 @@
 
 use keiko_gpu::Gpu;
 use keiko_gpu::camera as layout;
-use keiko_gpu::camera::{LensKind, Look};
-use keiko_model::camera::{Camera, Channel};
-use keiko_model::lens::Lens;
+use keiko_gpu::camera::Look;
+use keiko_model::camera::{Camera, Channel, Follow};
 use keiko_model::light::Lamp;
 use keiko_model::robot::{Geom, RobotModel, Shape};
 use keiko_world::{BatchState, Looks};
@@ -14,6 +13,7 @@ use crate::device::{DeviceGroup, DeviceTracer};
 use crate::dress::Dresser;
 use crate::images::Images;
 use crate::native::{self, NativeGroup, NativeTracer};
+use crate::rig::Rigs;
 use crate::{CameraError, daylight, lamps};
 
 /// Where rays are traced. Both places give the same images, up to the last digits of `f32`.
@@ -46,11 +46,13 @@ pub struct TracerOptions {
     pub num_robot_bodies: usize,
     /// Whether environments may differ in light, colours and cameras ([`Tracer::dress`]).
     pub varied: bool,
+    /// Whether somebody asks for [`Channel::Flow`] ([`Tracer::pose_before`]).
+    pub flow: bool,
 }
 
 impl Default for TracerOptions {
     fn default() -> Self {
-        Self { look: daylight(), shadows: true, num_robot_bodies: usize::MAX, varied: false }
+        Self { look: daylight(), shadows: true, num_robot_bodies: usize::MAX, varied: false, flow: false }
     }
 }
 
@@ -58,8 +60,9 @@ impl Default for TracerOptions {
 #[derive(Debug)]
 pub struct Tracer {
     num_envs: usize,
-    num_bodies: usize,
+    rigs: Rigs,
     lamps: Vec<Lamp>,
+    flow: bool,
     /// What is dressed, where looks vary.
     dresser: Option<Dresser>,
     side: Side,
@@ -84,7 +87,7 @@ impl Tracer {
         options: &TracerOptions,
     ) -> Result<Self, CameraError> {
         let assets = assets(model, options);
-        let num_bodies = model.bodies.len();
+        let rigs = Rigs::new(model);
         let options = &TracerOptions { look: lamps::light(options.look, model), ..options.clone() };
         let dresser = options.varied.then(|| Dresser::new(model, &assets, options.look));
         let side = match backend {
@@ -92,11 +95,11 @@ impl Tracer {
             Backend::Gpu(gpu) => Side::Device(DeviceTracer::new(
                 gpu,
                 &assets,
-                [num_envs, num_bodies, model.lamps.len()],
+                [num_envs, rigs.num_all(), model.lamps.len()],
                 options,
             )?),
         };
-        Ok(Self { num_envs, num_bodies, lamps: model.lamps.clone(), dresser, side })
+        Ok(Self { num_envs, rigs, lamps: model.lamps.clone(), flow: options.flow, dresser, side })
     }
 
     /// Environments.
@@ -109,13 +112,39 @@ impl Tracer {
     /// # Panics
     /// If the state is of another model or another number of environments.
     pub fn pose(&self, state: &BatchState) {
-        assert_eq!(state.body_position.as_slice().len(), 3 * self.num_bodies * self.num_envs, "positions");
-        assert_eq!(state.body_rotation.as_slice().len(), 4 * self.num_bodies * self.num_envs, "rotations");
-        let lamps = lamps::placed(&self.lamps, state);
+        self.expect(state);
+        let (bodies, lamps) = (self.rigs.place(state), lamps::placed(&self.lamps, state));
         match &self.side {
-            Side::Native(tracer) => tracer.pose(state, lamps),
-            Side::Device(tracer) => tracer.pose(state, &lamps),
+            Side::Native(tracer) => tracer.pose(bodies, lamps),
+            Side::Device(tracer) => tracer.pose(&bodies, &lamps),
         }
+    }
+
+    /// Measures [`Channel::Flow`] from the poses of a state from now on; where it was never called all is at rest.
+    ///
+    /// # Errors
+    /// [`CameraError::Group`] if the tracer was made without ([`TracerOptions::flow`]).
+    ///
+    /// # Panics
+    /// As [`Tracer::pose`].
+    pub fn pose_before(&self, state: &BatchState) -> Result<(), CameraError> {
+        if !self.flow {
+            return Err(CameraError::Group(NO_FLOW.to_owned()));
+        }
+        self.expect(state);
+        let bodies = self.rigs.place(state);
+        match &self.side {
+            Side::Native(tracer) => tracer.pose_before(bodies),
+            Side::Device(tracer) => tracer.pose_before(&bodies),
+        }
+        Ok(())
+    }
+
+    /// Whether a state is one of this model's.
+    fn expect(&self, state: &BatchState) {
+        let bodies = self.rigs.num_bodies() * self.num_envs;
+        assert_eq!(state.body_position.as_slice().len(), 3 * bodies, "positions");
+        assert_eq!(state.body_rotation.as_slice().len(), 4 * bodies, "rotations");
     }
 
     /// Gives environments light and colours of their own from now on; cameras are aimed by [`Tracer::aim`].
@@ -158,7 +187,7 @@ impl Tracer {
             let message = format!("camera `{}` has a lens, in a group of pinholes", camera.name);
             return Err(CameraError::Group(message));
         }
-        let mirrors: Vec<layout::Camera> = cameras.iter().map(mirror).collect();
+        let mirrors: Vec<layout::Camera> = cameras.iter().map(|camera| self.rigs.mirror(camera)).collect();
         match (&self.side, &group.side) {
             (Side::Native(tracer), GroupSide::Native(group)) => tracer.aim(group, mirrors),
             (Side::Device(tracer), GroupSide::Device(group)) => tracer.aim(group, &mirrors),
@@ -171,17 +200,22 @@ impl Tracer {
     ///
     /// # Errors
     /// [`CameraError::Group`] without cameras or channels, for sizes that differ or are 0, a camera on a body that is not
-    /// there, or a lens without rays for all of its image; [`CameraError::TooLarge`]; [`CameraError::Gpu`].
+    /// there, one that follows and is not of the model, a lens without rays for all of its image, or optical flow of a tracer
+    /// without; [`CameraError::TooLarge`]; [`CameraError::Gpu`].
     pub fn group(&self, cameras: &[Camera], channels: &[Channel]) -> Result<CameraGroup, CameraError> {
         let (Some(first), false) = (cameras.first(), channels.is_empty()) else {
             return Err(CameraError::Group("a group needs a camera and a channel".to_owned()));
         };
         self.check(cameras, first.size)?;
+        if channels.contains(&Channel::Flow) && !self.flow {
+            return Err(CameraError::Group(NO_FLOW.to_owned()));
+        }
         let mut channels = channels.to_vec();
         channels.sort_unstable();
         channels.dedup();
         let size = first.size;
-        let mut mirrors: Vec<layout::Camera> = cameras.iter().map(mirror).collect();
+        let mut mirrors: Vec<layout::Camera> =
+            cameras.iter().map(|camera| self.rigs.mirror(camera)).collect();
         if self.dresser.is_some() {
             mirrors = mirrors.repeat(self.num_envs);
         }
@@ -210,8 +244,12 @@ impl Tracer {
                     camera.name
                 ));
             }
-            if camera.body >= self.num_bodies {
-                return group_error(format!("camera `{}` is on body {}", camera.name, camera.body));
+            if self.rigs.find(camera).is_none() {
+                let name = &camera.name;
+                return group_error(match camera.follow {
+                    Follow::Fixed => format!("camera `{name}` is on body {}", camera.body),
+                    _ => format!("camera `{name}` follows a body, and no camera of the model does so alike"),
+                });
             }
             if widest.is_some_and(|widest| says_enough(widest, camera)) {
                 continue;
@@ -257,11 +295,13 @@ impl Tracer {
 
 /// What a model shows.
 pub(crate) fn assets(model: &RobotModel, options: &TracerOptions) -> Assets {
-    Assets::new(model, |geom| class_of(geom, options.num_robot_bodies))
+    Assets::new(model, options.varied, |geom| class_of(geom, options.num_robot_bodies))
 }
 
 /// Said to whoever mixes tracers up.
 const OTHERS_GROUP: &str = "the cameras are of another tracer";
+/// Said to whoever asks for optical flow that was not planned.
+const NO_FLOW: &str = "the tracer was made without optical flow";
 /// Said to whoever asks for looks that were not planned.
 const ALIKE: &str = "the tracer was made for environments that look alike";
 
@@ -282,28 +322,6 @@ pub struct CameraGroup {
 enum GroupSide {
     Native(NativeGroup),
     Device(DeviceGroup),
-}
-
-/// A camera as tracers have it.
-pub(crate) fn mirror(camera: &Camera) -> layout::Camera {
-    let pair = |x: [f64; 2]| x.map(|x| x as f32);
-    let [b0, b1, b2, b3, b4] = camera.lens.coefficients();
-    layout::Camera {
-        rotation: camera.pose.rotation.as_quat().to_array(),
-        position: camera.pose.position.as_vec3().to_array(),
-        body: camera.body as u32,
-        focal: pair(camera.focal),
-        center: pair(camera.center),
-        near: camera.near as f32,
-        far: camera.far as f32,
-        lens: match camera.lens {
-            Lens::Pinhole => LensKind::Pinhole,
-            Lens::BrownConrady { .. } => LensKind::BrownConrady,
-            Lens::KannalaBrandt { .. } => LensKind::KannalaBrandt,
-        } as u32,
-        bend: [b0, b1, b2, b3].map(|b| b as f32),
-        bend_5: b4 as f32,
-    }
 }
 
 /// [`Channel::Class`].

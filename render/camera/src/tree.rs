@@ -11,52 +11,65 @@ const BINS: usize = 16;
 /// Faces that meet at a smaller angle than this are drawn as one curved surface: its cosine.
 const CREASE: f32 = 0.766;
 
-/// Nodes and triangles of a mesh, indices from 0, and which triangle of the mesh each is; node 0 is the root.
-pub(crate) fn build(mesh: &Mesh) -> (Vec<Node>, Vec<Triangle>, Vec<u32>) {
-    let corners = |k: usize| mesh.triangles[k].map(|v| Vec3::from_array(mesh.vertices[v as usize]));
-    let boxes: Vec<Bounds> =
-        (0..mesh.triangles.len()).map(|k| corners(k).into_iter().fold(Bounds::EMPTY, Bounds::with)).collect();
-    let mut order: Vec<u32> = (0..mesh.triangles.len() as u32).collect();
-    let mut nodes = vec![Node::default()];
-    // Node, its triangles, its depth.
-    let mut todo = vec![(0, 0..order.len(), 0)];
-    while let Some((node, range, depth)) = todo.pop() {
-        let part = &mut order[range.clone()];
-        let bounds = part.iter().fold(Bounds::EMPTY, |all, k| all.union(boxes[*k as usize]));
-        let (first, count) = if part.len() <= LEAF {
-            (range.start, part.len())
-        } else {
-            let left = split(part, &boxes, bounds, depth);
-            let children = nodes.len();
-            nodes.extend([Node::default(); 2]);
-            todo.push((children, range.start..range.start + left, depth + 1));
-            todo.push((children + 1, range.start + left..range.end, depth + 1));
-            (children, 0)
-        };
-        nodes[node] = Node {
-            low: bounds.low.to_array(),
-            first: first as u32,
-            high: bounds.high.to_array(),
-            count: count as u32,
-        };
+/// The tree of a mesh.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    /// The first is the root; indices are from 0.
+    pub nodes: Vec<Node>,
+    pub triangles: Vec<Triangle>,
+    /// Which triangle of the mesh each is.
+    pub order: Vec<u32>,
+}
+
+impl Tree {
+    /// Of all triangles of a mesh.
+    pub fn build(mesh: &Mesh) -> Self {
+        let corners = |k: usize| mesh.triangles[k].map(|v| Vec3::from_array(mesh.vertices[v as usize]));
+        let boxes: Vec<Bounds> = (0..mesh.triangles.len())
+            .map(|k| corners(k).into_iter().fold(Bounds::EMPTY, Bounds::with))
+            .collect();
+        let mut order: Vec<u32> = (0..mesh.triangles.len() as u32).collect();
+        let mut nodes = vec![Node::default()];
+        // Node, its triangles, its depth.
+        let mut todo = vec![(0, 0..order.len(), 0)];
+        while let Some((node, range, depth)) = todo.pop() {
+            let part = &mut order[range.clone()];
+            let bounds = part.iter().fold(Bounds::EMPTY, |all, k| all.union(boxes[*k as usize]));
+            let (first, count) = if part.len() <= LEAF {
+                (range.start, part.len())
+            } else {
+                let left = split(part, &boxes, bounds, depth);
+                let children = nodes.len();
+                nodes.extend([Node::default(); 2]);
+                todo.push((children, range.start..range.start + left, depth + 1));
+                todo.push((children + 1, range.start + left..range.end, depth + 1));
+                (children, 0)
+            };
+            nodes[node] = Node {
+                low: bounds.low.to_array(),
+                first: first as u32,
+                high: bounds.high.to_array(),
+                count: count as u32,
+            };
+        }
+        let normals = corner_normals(mesh);
+        let triangles = order
+            .iter()
+            .map(|&k| {
+                let [a, b, c] = corners(k as usize);
+                let [normal_0, normal_1, normal_2] = normals[k as usize].map(|n| pack_normal(n.to_array()));
+                Triangle {
+                    corner: a.to_array(),
+                    normal_0,
+                    edge_1: (b - a).to_array(),
+                    normal_1,
+                    edge_2: (c - a).to_array(),
+                    normal_2,
+                }
+            })
+            .collect();
+        Self { nodes, triangles, order }
     }
-    let normals = corner_normals(mesh);
-    let triangles = order
-        .iter()
-        .map(|&k| {
-            let [a, b, c] = corners(k as usize);
-            let [normal_0, normal_1, normal_2] = normals[k as usize].map(|n| pack_normal(n.to_array()));
-            Triangle {
-                corner: a.to_array(),
-                normal_0,
-                edge_1: (b - a).to_array(),
-                normal_1,
-                edge_2: (c - a).to_array(),
-                normal_2,
-            }
-        })
-        .collect();
-    (nodes, triangles, order)
 }
 
 /// Orders the triangles so that those of the left child come first; returns how many they are.
@@ -178,7 +191,7 @@ mod tests {
             mesh.vertices.extend([[s, 0.0, 0.0], [s, 0.1 * s, 0.0], [s, 0.0, 0.1 * s]]);
             mesh.triangles.push([3 * k, 3 * k + 1, 3 * k + 2]);
         }
-        let (nodes, triangles, _) = build(&mesh);
+        let Tree { nodes, triangles, .. } = Tree::build(&mesh);
         assert_eq!(triangles.len(), 4000);
         assert!(depth(&nodes, 0) < MAX_DEPTH);
         let leaves = nodes.iter().filter(|node| node.count > 0);
@@ -192,7 +205,7 @@ mod tests {
         let vertices = vec![[0.0; 3], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]];
         let triangles = vec![[0, 1, 2]; 1000];
         let mesh = Mesh { name: String::new(), vertices, triangles, texcoords: Vec::new() };
-        let (nodes, ..) = build(&mesh);
+        let Tree { nodes, .. } = Tree::build(&mesh);
         assert!(nodes.iter().all(|node| node.count as usize <= LEAF));
         assert!(depth(&nodes, 0) < MAX_DEPTH);
     }

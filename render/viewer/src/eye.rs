@@ -81,14 +81,14 @@ impl Eye {
         self.tracer.read(group)
     }
 
-    /// The geom under a pixel of a camera on a body at `world_from_body`, and where its surface is in the world \[m\].
+    /// The geom under a pixel of a camera on a body at `world_from_rig`, and where its surface is in the world \[m\].
     ///
     /// # Errors
     /// As [`Eye::look`].
     pub fn pick(
         &mut self,
         camera: &Camera,
-        world_from_body: Pose,
+        world_from_rig: Pose,
         pixel: [f64; 2],
     ) -> Result<Option<(usize, DVec3)>, CameraError> {
         // An image of the one pixel.
@@ -99,7 +99,7 @@ impl Eye {
         let first = |values: Option<&[f32]>| values.and_then(|values| values.first().copied());
         let geom = images.ids(Channel::Segmentation).and_then(|ids| usize::try_from(*ids.first()?).ok());
         let distance = first(images.floats(Channel::Distance)).unwrap_or_default();
-        let projection = Projection::new(camera, world_from_body);
+        let projection = Projection::new(camera, world_from_rig);
         let point = projection.pose.position + projection.ray(pixel) * f64::from(distance);
         Ok(geom.map(|geom| (geom, point)))
     }

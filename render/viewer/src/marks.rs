@@ -1,6 +1,7 @@
 //! What is drawn over the picture: frames, axes, centres of mass, forces, cameras.
 
 use glam::DVec3;
+use keiko_camera::Camera;
 use keiko_model::Pose;
 use keiko_model::kinematics;
 use keiko_model::robot::{Geom, JointKind, RobotModel};
@@ -117,17 +118,8 @@ pub fn marks(session: &Session, options: MarkOptions, size: f64) -> Vec<Mark> {
     }
     if options.cameras {
         for camera in &model.cameras {
-            let pose = poses[camera.body].compose(camera.pose);
-            let corner = |x: f64, y: f64| {
-                let pixel = [x * f64::from(camera.size[0]), y * f64::from(camera.size[1])];
-                let flat = [0, 1].map(|k| (pixel[k] - camera.center[k]) / camera.focal[k]);
-                pose.transform_point(DVec3::new(flat[0], flat[1], 1.0) * 0.25 * size)
-            };
-            let corners = [corner(0.0, 0.0), corner(1.0, 0.0), corner(1.0, 1.0), corner(0.0, 1.0)];
-            for k in 0..4 {
-                marks.push(Mark::Line([pose.position, corners[k]], BLUE));
-                marks.push(Mark::Line([corners[k], corners[(k + 1) % 4]], BLUE));
-            }
+            let pose = camera.world_pose(model, &poses);
+            marks.extend(frustum(camera, pose, 0.25 * size));
             marks.push(Mark::Text(pose.position, camera.name.clone(), BLUE));
         }
     }
@@ -137,6 +129,29 @@ pub fn marks(session: &Session, options: MarkOptions, size: f64) -> Vec<Mark> {
     if options.names {
         for body in moving {
             marks.push(Mark::Text(poses[body].position, model.bodies[body].name.clone(), WHITE));
+        }
+    }
+    marks
+}
+
+/// What a camera sees, up to some distance \[m\]: the rays of its image's rim, and four from its middle.
+fn frustum(camera: &Camera, pose: Pose, reach: f64) -> Vec<Mark> {
+    // What a lens bends is no straight line.
+    let steps = if camera.lens.is_pinhole() { 1 } else { 24 };
+    let [width, height] = camera.size.map(f64::from);
+    let corners = [[0.0, 0.0], [width, 0.0], [width, height], [0.0, height]];
+    let end = |pixel| camera.ray(pixel).map(|ray| pose.transform_point(reach * ray));
+    let mut marks = Vec::new();
+    for (side, from) in corners.into_iter().enumerate() {
+        let to = corners[(side + 1) % 4];
+        let along = |k: u32| [0, 1].map(|a| from[a] + (to[a] - from[a]) * f64::from(k) / f64::from(steps));
+        if let Some(corner) = end(from) {
+            marks.push(Mark::Line([pose.position, corner], BLUE));
+        }
+        for k in 0..steps {
+            if let (Some(a), Some(b)) = (end(along(k)), end(along(k + 1))) {
+                marks.push(Mark::Line([a, b], BLUE));
+            }
         }
     }
     marks
@@ -163,7 +178,7 @@ pub fn selection(model: &RobotModel, state: &BatchState, env: usize, thing: Thin
             pose.position
         }
         Thing::Camera(index) => {
-            let pose = poses[body].compose(model.cameras[index].pose);
+            let pose = model.cameras[index].world_pose(model, &poses);
             frame(&mut marks, pose, 0.2 * size);
             pose.position
         }

@@ -15,10 +15,10 @@ pub struct Projection {
 }
 
 impl Projection {
-    /// Of a camera whose body is at `world_from_body`.
-    pub fn new(camera: &Camera, world_from_body: Pose) -> Self {
+    /// Of a camera whose rig is at `world_from_rig`.
+    pub fn new(camera: &Camera, world_from_rig: Pose) -> Self {
         Self {
-            pose: world_from_body.compose(camera.pose),
+            pose: world_from_rig.compose(camera.pose),
             focal: camera.focal,
             center: camera.center,
             near: camera.near.max(1e-6),

@@ -4,7 +4,7 @@ use glam::DVec3;
 use keiko_model::robot::{JointKind, RobotModel, Shape, Transmission};
 use keiko_world::BatchState;
 
-use crate::thing::{Thing, body_pose, body_vector};
+use crate::thing::{Thing, body_pose, body_poses, body_vector};
 use crate::units;
 
 /// A row.
@@ -36,7 +36,7 @@ pub fn properties(model: &RobotModel, state: &BatchState, env: usize, thing: Thi
             rows.word("body", &model.bodies[camera.body].name);
             rows.word("image", format!("{} x {}", camera.size[0], camera.size[1]));
             rows.number("vertical field of view", camera.fov_y(), "rad");
-            let pose = body_pose(state, env, camera.body).compose(camera.pose);
+            let pose = camera.world_pose(model, &body_poses(model, state, env));
             rows.vector("position", pose.position, "m");
             rows.vector("looks along", pose.rotation * DVec3::Z, "");
         }

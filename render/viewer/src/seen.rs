@@ -1,5 +1,6 @@
 //! What a policy is given of its cameras: the numbers of its tensors, and pictures of them.
 
+use keiko_camera::{flow_colors, id_color};
 use keiko_env::{ImageTerm, TaskEnv, VecEnv};
 use keiko_model::camera::PixelChannel;
 
@@ -60,6 +61,12 @@ pub fn pictures(tensor: &Tensor, image: &ImageTerm) -> Vec<Shown> {
                     (0..3 * plane).map(|at| byte(0.5 + 0.5 * camera[at % 3 * plane + at / 3])).collect()
                 }
                 PixelChannel::Depth | PixelChannel::Distance => shades(&camera),
+                PixelChannel::Segmentation | PixelChannel::Link => {
+                    camera.iter().flat_map(|value| id_color(value.round() as i32)).collect()
+                }
+                PixelChannel::Flow => {
+                    flow_colors(&camera[..plane], &camera[plane..]).into_iter().flatten().collect()
+                }
             };
             let name = match channel {
                 PixelChannel::Rgb => "rgb",
@@ -68,6 +75,9 @@ pub fn pictures(tensor: &Tensor, image: &ImageTerm) -> Vec<Shown> {
                 PixelChannel::Distance => "distance",
                 PixelChannel::Normals => "normals",
                 PixelChannel::Class => "class",
+                PixelChannel::Segmentation => "segmentation",
+                PixelChannel::Link => "link",
+                PixelChannel::Flow => "flow",
             };
             let name = if frames > 1 { format!("{name}, frame {}", frame + 1) } else { name.to_owned() };
             shown.push(Shown { name, size: [width, height], pixels });

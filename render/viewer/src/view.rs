@@ -15,7 +15,7 @@ use crate::outline::outline;
 use crate::project::Projection;
 use crate::seen::Shown;
 use crate::session::Session;
-use crate::thing::body_pose;
+use crate::thing::{body_pose, body_poses};
 
 /// Longest side of a camera's preview \[pixel\].
 const PREVIEW: u32 = 320;
@@ -218,12 +218,12 @@ impl View {
         }
     }
 
-    /// The camera for a picture of a size \[pixel\], and `world_from_body` of what carries it.
+    /// The camera for a picture of a size \[pixel\], and `world_from_rig` of what it stands on.
     pub fn camera(&self, session: &Session, size: [u32; 2]) -> (Camera, Pose) {
         match self.through.and_then(|index| session.model().cameras.get(index)) {
             Some(camera) => {
-                let pose = body_pose(session.state(), session.env(), camera.body);
-                (camera.clone().resized(size), pose)
+                let poses = body_poses(session.model(), session.state(), session.env());
+                (camera.clone().resized(size), camera.follow.rig(session.model(), camera.body, &poses))
             }
             None => (self.orbit.camera(size), Pose::IDENTITY),
         }

@@ -68,6 +68,8 @@ struct Moment {
 @group(1) @binding(2) var<storage, read> distances: array<f32>;
 @group(1) @binding(3) var<storage, read> normals: array<f32>;
 @group(1) @binding(4) var<storage, read> classes: array<i32>;
+@group(1) @binding(5) var<storage, read> segmentation: array<i32>;
+@group(1) @binding(6) var<storage, read> links: array<i32>;
 
 /// `[rows, row]`.
 @group(2) @binding(0) var<storage, read_write> observed: array<f32>;
@@ -79,6 +81,8 @@ const RGB: u32 = 0u;
 const DEPTH: u32 = 1u;
 const DISTANCE: u32 = 2u;
 const CLASS: u32 = 4u;
+const SEGMENTATION: u32 = 5u;
+const LINK: u32 = 6u;
 const BEGINS: u32 = 1u;
 const STAYS: u32 = 2u;
 
@@ -109,6 +113,12 @@ fn mean(view: u32, at: u32) -> f32 {
                 }
                 case CLASS: {
                     sum += select(0.0, 1.0, classes[ray] == plane.class_id);
+                }
+                case SEGMENTATION: {
+                    sum += f32(segmentation[ray]);
+                }
+                case LINK: {
+                    sum += f32(links[ray]);
                 }
                 default: {
                     sum += normals[ray];

@@ -3,6 +3,7 @@
 const PINHOLE: u32 = 0u;
 const BROWN_CONRADY: u32 = 1u;
 const KANNALA_BRANDT: u32 = 2u;
+const EQUIRECTANGULAR: u32 = 3u;
 /// Newton's steps (`keiko_model::lens::LENS_STEPS`).
 const LENS_STEPS: u32 = 8u;
 
@@ -15,10 +16,18 @@ fn bent(view: View, point: vec2f) -> vec3f {
         case KANNALA_BRANDT: {
             return unrolled(view, point);
         }
+        case EQUIRECTANGULAR: {
+            return vec3f(sin(point.x) * cos(point.y), sin(point.y), cos(point.x) * cos(point.y));
+        }
         default: {
             return vec3f(point, 1.0);
         }
     }
+}
+
+/// Whether a view also looks beside and behind the camera.
+fn is_wide(view: View) -> bool {
+    return view.lens == KANNALA_BRANDT || view.lens == EQUIRECTANGULAR;
 }
 
 /// Where a pinhole would see what is seen at a point.

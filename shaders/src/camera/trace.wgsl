@@ -20,6 +20,9 @@
 
 @group(1) @binding(0) var<uniform> counts: Counts;
 @group(1) @binding(1) var<storage, read> views: array<View>;
+// Where they were before, for optical flow.
+@group(1) @binding(2) var<storage, read> views_before: array<View>;
+@group(1) @binding(3) var<storage, read> instances_before: array<Instance>;
 
 // Outputs `[views, channels, height, width]`; those that are off are bound to something small and not written.
 @group(2) @binding(0) var<storage, read_write> out_rgb: array<u32>;
@@ -31,6 +34,7 @@
 @group(2) @binding(6) var<storage, read_write> out_class: array<i32>;
 @group(2) @binding(7) var<storage, read_write> out_normals: array<f32>;
 @group(2) @binding(8) var<storage, read_write> out_radiance: array<f32>;
+@group(2) @binding(9) var<storage, read_write> out_flow: array<f32>;
 
 override RGB: bool = false;
 override RGB_FLOAT: bool = false;
@@ -41,6 +45,7 @@ override LINK: bool = false;
 override CLASS: bool = false;
 override NORMALS: bool = false;
 override RADIANCE: bool = false;
+override FLOW: bool = false;
 override SHADOWS: bool = true;
 /// Whether there are lamps.
 override LAMPS: bool = false;
@@ -242,8 +247,8 @@ fn trace(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t
     let use_list = CULL && listed <= LISTED;
     let candidates = select(counts.geoms, listed, use_list);
     let forward = dot(direction, view.forward);
-    // A fisheye also looks where there is no depth: nothing is seen before this distance.
-    let start = select(view.near / forward, view.near, LENS && view.lens == KANNALA_BRANDT);
+    // Some lenses also look where there is no depth: nothing is seen before this distance.
+    let start = select(view.near / forward, view.near, LENS && is_wide(view));
     let origin = view.position + direction * start;
     var hit = Hit(FAR_AWAY, NOTHING, vec3f(0.0), vec3f(0.0), 0u, vec2f(0.0));
     for (var k = 0u; k < candidates; k++) {
@@ -349,6 +354,12 @@ fn trace(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t
         out_radiance[triple] = light.x;
         out_radiance[triple + area] = light.y;
         out_radiance[triple + 2u * area] = light.z;
+    }
+    if FLOW {
+        let moved = flow(view, view_index, found, first + geom, origin + direction * hit.t, direction);
+        let double = view_index * 2u * area + at;
+        out_flow[double] = moved.x;
+        out_flow[double + area] = moved.y;
     }
 }
 

@@ -62,6 +62,7 @@ fn numbers_of_the_developing_text_are_their_mirrors() {
         let name = match *source {
             "distance" => "distances",
             "class" => "classes",
+            "link" => "links",
             source => source,
         };
         has(format!("@group(1) @binding({binding}) var<storage, read> {name}:"));

@@ -106,6 +106,13 @@ impl Eyes {
         self.failure = seen.err();
     }
 
+    /// Goes on from a state that was seen before a snapshot of it was taken; an onlooker sees what is there alone.
+    pub fn remember(&mut self, state: &BatchState, moments: &[Moment]) {
+        if let Sight::Own(eyes) = &mut self.sight {
+            eyes.remember(state, moments);
+        }
+    }
+
     /// Frames that are taken and not seen yet, of each image; an onlooker has none.
     pub fn waiting(&self, num_images: usize) -> Vec<Vec<f32>> {
         match &self.sight {

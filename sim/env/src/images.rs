@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use keiko_model::Result;
+use keiko_model::camera::PixelChannel;
 use keiko_model::error::ErrorKind;
 use keiko_model::task::Observation;
 use keiko_world::{BatchState, Field, Moment, Picture, Renderer};
@@ -41,10 +42,16 @@ impl ImageTerm {
         [self.stack, channels, height, width]
     }
 
-    /// Whether it is what the camera is pointed at, at once and without noise.
+    /// Whether it is what the camera is pointed at and nothing else: at once, without noise, whatever was seen before.
     pub(crate) fn is_plain(&self) -> bool {
         let imager = &self.picture.camera.imager;
-        imager.color.is_none() && imager.depth.is_none() && imager.timing.is_immediate()
+        let perfect = imager.color.is_none() && imager.depth.is_none() && imager.timing.is_immediate();
+        perfect && !self.shows_motion()
+    }
+
+    /// Whether it depends on the step before.
+    fn shows_motion(&self) -> bool {
+        self.picture.channels.contains(&PixelChannel::Flow)
     }
 
     /// Numbers of all frames.
@@ -85,6 +92,12 @@ pub(crate) fn bind(binder: &Binder<'_>) -> Result<Vec<ImageTerm>> {
             if channels.is_empty() {
                 let message = "an image without channels";
                 return Err(binder.error(ErrorKind::Structure, &format!("{path}.channels"), message));
+            }
+            let numbered =
+                |channel: &PixelChannel| matches!(channel, PixelChannel::Segmentation | PixelChannel::Link);
+            if *samples > 1 && channels.iter().any(numbered) {
+                let message = "numbers of geoms and bodies have no mean: `samples` must be 1";
+                return Err(binder.error(ErrorKind::Structure, &format!("{path}.samples"), message));
             }
             let cameras = &binder.scene.model.cameras;
             let index = cameras.iter().position(|known| known.name == *camera).ok_or_else(|| {
@@ -164,6 +177,11 @@ impl OwnEyes {
         });
         let slow = images.iter().map(|image| SlowCamera::new(image, num_envs)).collect();
         Self { rows: rows.collect(), renderer, images, slow, wardrobe }
+    }
+
+    /// Goes on from a state that was seen before a snapshot of it was taken.
+    pub fn remember(&mut self, state: &BatchState, moments: &[Moment]) {
+        self.renderer.remember(state, moments);
     }
 
     /// Frames that are taken and not seen yet, of each image.
@@ -308,6 +326,8 @@ impl OwnEyes {
         let due = |slow: &Option<SlowCamera>| {
             slow.as_ref().is_none_or(|slow| moments.iter().any(|moment| slow.is_due(moment.step)))
         };
+        // What moves is compared with the step before, whether a frame is taken or not.
+        let must = must || self.images.iter().any(ImageTerm::shows_motion);
         if !must && !self.slow.iter().any(due) {
             return Ok(());
         }

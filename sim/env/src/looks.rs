@@ -2,6 +2,7 @@
 //! draw is a function of seed, environment and episode, so nothing of it is saved.
 
 use keiko_model::Result;
+use keiko_model::compose::NUM_FINISHES;
 use keiko_model::error::ErrorKind;
 use keiko_model::robot::RobotModel;
 use keiko_model::task::{Randomization, matches_pattern};
@@ -41,6 +42,19 @@ enum Bound {
         geoms: Vec<Vec<usize>>,
         offset: [f64; 2],
     },
+    /// Likewise.
+    Material {
+        geoms: Vec<Vec<usize>>,
+        materials: Vec<usize>,
+    },
+    /// Likewise, each geom with the first of its materials.
+    Finish {
+        geoms: Vec<Vec<(usize, usize)>>,
+    },
+    Exposure {
+        cameras: Vec<usize>,
+        factor: [f64; 2],
+    },
 }
 
 /// All randomisation of looks of a task.
@@ -50,12 +64,22 @@ pub(crate) struct LooksRandomizer {
     num_cameras: usize,
     /// Colours of the model's geoms, sRGB.
     colors: Vec<[f32; 3]>,
+    /// Materials of the model's geoms.
+    materials: Vec<Option<usize>>,
+    /// Colour that each material of the model brings.
+    brought: Vec<Option<[f32; 3]>>,
 }
 
 impl LooksRandomizer {
     pub fn new(model: &RobotModel) -> Self {
-        let colors = model.geoms.iter().map(|geom| [geom.rgba[0], geom.rgba[1], geom.rgba[2]]).collect();
-        Self { terms: Vec::new(), num_cameras: model.cameras.len(), colors }
+        let rgb = |[r, g, b, _]: [f32; 4]| [r, g, b];
+        Self {
+            terms: Vec::new(),
+            num_cameras: model.cameras.len(),
+            colors: model.geoms.iter().map(|geom| rgb(geom.rgba)).collect(),
+            materials: model.geoms.iter().map(|geom| geom.material).collect(),
+            brought: model.materials.iter().map(|material| material.rgba.map(rgb)).collect(),
+        }
     }
 
     /// Whether there is nothing to draw.
@@ -105,16 +129,56 @@ impl LooksRandomizer {
                 tint: positive(*tint, "tint")?,
             },
             Randomization::Color { bodies, offset, alike } => {
-                let bodies = binder.all_bodies(bodies, &at("bodies"))?;
-                let geoms = |bodies: &[usize]| {
-                    let geoms = binder.scene.model.geoms.iter().enumerate();
-                    geoms.filter(|(_, geom)| bodies.contains(&geom.body)).map(|(geom, _)| geom).collect()
+                let geoms = groups(binder, bodies, *alike, &at("bodies"))?;
+                Bound::Color { geoms, offset: binder.ordered(*offset, &at("offset"))? }
+            }
+            Randomization::Material { bodies, materials, alike } => {
+                let known = &binder.scene.model.materials;
+                let find = |(index, name): (usize, &String)| {
+                    known.iter().position(|material| material.name == *name).ok_or_else(|| {
+                        let names = known.iter().map(|material| material.name.as_str());
+                        binder.spec.source.unknown(
+                            &at(&format!("materials.{index}")),
+                            "material",
+                            name,
+                            names,
+                        )
+                    })
                 };
-                let groups = match alike {
-                    true => vec![geoms(&bodies)],
-                    false => bodies.iter().map(|body| geoms(&[*body])).collect(),
-                };
-                Bound::Color { geoms: groups, offset: binder.ordered(*offset, &at("offset"))? }
+                Bound::Material {
+                    geoms: groups(binder, bodies, *alike, &at("bodies"))?,
+                    materials: materials.iter().enumerate().map(find).collect::<Result<_>>()?,
+                }
+            }
+            Randomization::Finish { bodies, roughness, metallic, specular, alike } => {
+                for (key, range) in [("roughness", roughness), ("metallic", metallic), ("specular", specular)]
+                {
+                    let range = ordered(*range, key)?;
+                    if range.is_some_and(|[low, high]| low < 0.0 || high > 1.0) {
+                        let error = binder.error(ErrorKind::Value, &at(key), "a share is not from 0 to 1");
+                        return Err(error.allowed("allowed: [low, high] from 0 to 1"));
+                    }
+                }
+                if roughness.or(*metallic).or(*specular).is_none() {
+                    let message = "the finish has no range: `roughness`, `metallic` or `specular`";
+                    return Err(binder.error(ErrorKind::Structure, &at("bodies"), message));
+                }
+                let geoms = groups(binder, bodies, *alike, &at("bodies"))?;
+                let term = path.strip_prefix("randomize.").unwrap_or(path);
+                let places = binder.scene.finishes.get(term).map(Vec::as_slice).unwrap_or_default();
+                let place = |geom: usize| places.iter().copied().find(|(known, _)| *known == geom);
+                let geoms = geoms.into_iter().map(|group| group.into_iter().filter_map(place).collect());
+                Bound::Finish { geoms: geoms.collect() }
+            }
+            Randomization::Exposure { cameras, factor } => {
+                let cameras = binder.cameras(cameras, &at("cameras"))?;
+                let known = &binder.scene.model.cameras;
+                if let Some(camera) = cameras.iter().find(|camera| known[**camera].imager.color.is_none()) {
+                    let name = &known[*camera].name;
+                    let message = format!("camera `{name}` has no `color_sensor` that could be exposed");
+                    return Err(binder.error(ErrorKind::Structure, &at("cameras"), &message));
+                }
+                Bound::Exposure { cameras, factor: positive(*factor, "factor")? }
             }
             _ => return Ok(false),
         };
@@ -135,7 +199,15 @@ impl LooksRandomizer {
         *light = LightLook::default();
         let colors = &mut looks.colors[index * self.colors.len()..][..self.colors.len()];
         colors.copy_from_slice(&self.colors);
-        for (stream, term) in self.terms.iter().enumerate() {
+        let materials = &mut looks.materials[index * self.materials.len()..][..self.materials.len()];
+        materials.copy_from_slice(&self.materials);
+        // What things are made of comes before what is added to their colours.
+        let (made, added): (Vec<_>, Vec<_>) = self
+            .terms
+            .iter()
+            .enumerate()
+            .partition(|(_, term)| matches!(term, Bound::Material { .. } | Bound::Finish { .. }));
+        for (stream, term) in made.into_iter().chain(added) {
             let mut draw = who.draw(Purpose::Reset, stream, 0);
             match term {
                 Bound::Pose { cameras: which, position, rotation } => {
@@ -158,6 +230,26 @@ impl LooksRandomizer {
                 Bound::Sky { brightness, tint } => {
                     scale(&mut light.sky_factor, &mut draw, *brightness, *tint);
                 }
+                Bound::Material { geoms, materials: which } => {
+                    for group in geoms {
+                        let material = which[draw.whole([0, which.len() as u32 - 1]) as usize];
+                        for geom in group {
+                            materials[*geom] = Some(material);
+                            colors[*geom] = self.brought[material].unwrap_or(colors[*geom]);
+                        }
+                    }
+                }
+                Bound::Finish { geoms } => {
+                    for group in geoms {
+                        let which = draw.whole([0, NUM_FINISHES as u32 - 1]) as usize;
+                        group.iter().for_each(|(geom, first)| materials[*geom] = Some(first + which));
+                    }
+                }
+                Bound::Exposure { cameras: which, factor } => {
+                    for camera in which {
+                        cameras[*camera].exposure *= draw.range(*factor);
+                    }
+                }
                 Bound::Color { geoms, offset } => {
                     for group in geoms {
                         let change = [0, 1, 2].map(|_| draw.range(*offset) as f32);
@@ -171,6 +263,19 @@ impl LooksRandomizer {
             }
         }
     }
+}
+
+/// Geoms of bodies that match, those of each body alone, or all together.
+fn groups(binder: &Binder<'_>, bodies: &[String], alike: bool, path: &str) -> Result<Vec<Vec<usize>>> {
+    let bodies = binder.all_bodies(bodies, path)?;
+    let geoms = |bodies: &[usize]| {
+        let geoms = binder.scene.model.geoms.iter().enumerate();
+        geoms.filter(|(_, geom)| bodies.contains(&geom.body)).map(|(geom, _)| geom).collect()
+    };
+    Ok(match alike {
+        true => vec![geoms(&bodies)],
+        false => bodies.iter().map(|body| geoms(&[*body])).collect(),
+    })
 }
 
 /// The least factor on the focal lengths of a camera that may be drawn.
@@ -209,6 +314,7 @@ impl Wardrobe {
             looks.cameras = vec![CameraLook::default(); num_envs * randomizer.num_cameras];
             looks.lights = vec![LightLook::default(); num_envs];
             looks.colors = randomizer.colors.repeat(num_envs);
+            looks.materials = randomizer.materials.repeat(num_envs);
         }
         Self { randomizer, looks, drawn: vec![None; num_envs] }
     }

@@ -424,7 +424,10 @@ fn bind_term(binder: &Binder<'_>, term: &Randomization, path: &str) -> Result<Bo
         | Randomization::FocalLength { .. }
         | Randomization::Sun { .. }
         | Randomization::Sky { .. }
-        | Randomization::Color { .. } => unreachable!("pushes and looks are bound apart"),
+        | Randomization::Color { .. }
+        | Randomization::Material { .. }
+        | Randomization::Finish { .. }
+        | Randomization::Exposure { .. } => unreachable!("pushes and looks are bound apart"),
     })
 }
 

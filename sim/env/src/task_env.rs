@@ -566,6 +566,10 @@ impl VecEnv for TaskEnv {
         drop(wrenches);
         *simulation.world.resource_mut::<EnvParameters>() = snapshot.parameters;
         let state = self.state().clone();
+        let moments = self.running().moments(&state.steps, self.decimation());
+        if let Some(eyes) = &mut self.eyes {
+            eyes.remember(&state, &moments);
+        }
         *self.simulation.world.resource_mut::<BatchState>() = state;
         Ok(())
     }

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Pose;
 use crate::imager::Imager;
+use crate::kinematics::center_of_mass_below;
 use crate::lens::Lens;
+use crate::robot::RobotModel;
 
 /// Points of each side of an image at which a lens is tried.
 const RIM: u32 = 64;
@@ -18,7 +20,11 @@ pub struct Camera {
     pub name: String,
     /// The body that carries it; 0 is the world.
     pub body: usize,
-    /// `body_from_camera`; the camera's axes are OpenCV's: x right, y down, z forward.
+    /// How it moves with that body.
+    #[serde(default)]
+    pub follow: Follow,
+    /// `rig_from_camera`, where the rig is what [`Follow`] says: the body, for most. The camera's axes are OpenCV's: x right, y
+    /// down, z forward.
     pub pose: Pose,
     /// Width and height of its image \[pixel\].
     pub size: [u32; 2],
@@ -47,6 +53,7 @@ impl Camera {
         Self {
             name: name.to_owned(),
             body,
+            follow: Follow::Fixed,
             pose,
             size,
             focal: [focal; 2],
@@ -78,6 +85,14 @@ impl Camera {
         self
     }
 
+    /// `world_from_camera`, of bodies at `world_from_body`.
+    ///
+    /// # Panics
+    /// If the bodies are those of another model.
+    pub fn world_pose(&self, model: &RobotModel, world_from_body: &[Pose]) -> Pose {
+        self.follow.rig(model, self.body, world_from_body).compose(self.pose)
+    }
+
     /// Vertical field of view \[rad\], distortion left out.
     pub fn fov_y(&self) -> f64 {
         2.0 * self.lens.angle(0.5 * f64::from(self.size[1]) / self.focal[1])
@@ -101,6 +116,51 @@ impl Camera {
             [[x, 0.0], [x, size[1]], [0.0, y], [size[0], y]]
         });
         rim.into_iter().find(|pixel| self.ray(*pixel).is_none())
+    }
+}
+
+/// What a camera stands on: MuJoCo's camera modes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "mode", rename_all = "snake_case")]
+pub enum Follow {
+    /// Its body.
+    #[default]
+    Fixed,
+    /// What goes where its body goes and never turns: it has the axes of the world (`track`, `trackcom`).
+    Track {
+        /// Whether it is at the centre of mass of the body and all that hangs on it, not at the body's origin.
+        com: bool,
+    },
+    /// What stands on its body and looks at another one, with the world's z upwards in the image (`targetbody`,
+    /// `targetbodycom`).
+    Target {
+        /// Where on its body \[m\].
+        from: DVec3,
+        /// The other body.
+        body: usize,
+        /// Whether it looks at the centre of mass of that body and all that hangs on it, not at its origin.
+        com: bool,
+    },
+}
+
+impl Follow {
+    /// `world_from_rig` of a camera on a body.
+    ///
+    /// # Panics
+    /// If the bodies are those of another model.
+    pub fn rig(self, model: &RobotModel, body: usize, world_from_body: &[Pose]) -> Pose {
+        let middle = |body: usize, com: bool| match com {
+            true => center_of_mass_below(model, world_from_body, body),
+            false => world_from_body[body].position,
+        };
+        match self {
+            Self::Fixed => world_from_body[body],
+            Self::Track { com } => Pose::from_position(middle(body, com)),
+            Self::Target { from, body: target, com } => {
+                let position = world_from_body[body].transform_point(from);
+                Pose::new(position, looking_along(middle(target, com) - position, DVec3::Z))
+            }
+        }
     }
 }
 
@@ -140,11 +200,13 @@ pub enum Channel {
     Normals,
     /// Light that comes in, as linear RGB without bounds: 1 is what is shown as white.
     Radiance,
+    /// Optical flow: how far what is seen has moved in the image, to the right and down, since the poses before \[pixel\].
+    Flow,
 }
 
 impl Channel {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Rgb,
         Self::RgbFloat,
         Self::Depth,
@@ -154,12 +216,14 @@ impl Channel {
         Self::Class,
         Self::Normals,
         Self::Radiance,
+        Self::Flow,
     ];
 
     /// Numbers of a pixel.
     pub fn count(self) -> usize {
         match self {
             Self::RgbFloat | Self::Normals | Self::Radiance => 3,
+            Self::Flow => 2,
             _ => 1,
         }
     }
@@ -176,6 +240,7 @@ impl Channel {
             Self::Class => "class",
             Self::Normals => "normals",
             Self::Radiance => "radiance",
+            Self::Flow => "flow",
         }
     }
 }
@@ -196,6 +261,13 @@ pub enum PixelChannel {
     Normals,
     /// Shares of the pixel that show ground and walls, robots, and things; what is left is sky.
     Class,
+    /// Index of the geom, -1 where there is none: of one ray a pixel, as no number stands between two.
+    Segmentation,
+    /// Index of the body, -1 where there is none: of one ray a pixel.
+    Link,
+    /// Optical flow: how far what is seen has moved in the image since the last control step, to the right and down
+    /// \[pixel\]; 0 when an episode begins.
+    Flow,
 }
 
 impl PixelChannel {
@@ -203,7 +275,8 @@ impl PixelChannel {
     pub fn count(self) -> usize {
         match self {
             Self::Rgb | Self::Normals | Self::Class => 3,
-            Self::Grey | Self::Depth | Self::Distance => 1,
+            Self::Flow => 2,
+            Self::Grey | Self::Depth | Self::Distance | Self::Segmentation | Self::Link => 1,
         }
     }
 
@@ -215,6 +288,9 @@ impl PixelChannel {
             Self::Distance => Channel::Distance,
             Self::Normals => Channel::Normals,
             Self::Class => Channel::Class,
+            Self::Segmentation => Channel::Segmentation,
+            Self::Link => Channel::Link,
+            Self::Flow => Channel::Flow,
         }
     }
 }

@@ -97,6 +97,24 @@ fn unit_quat(xyzw: &[f64]) -> DQuat {
     if length > 0.0 && length.is_finite() { quat / length } else { DQuat::IDENTITY }
 }
 
+/// Centre of mass of a body and all that hangs on it, in the world \[m\] (MuJoCo `subtree_com`); without mass that of the
+/// body's own inertia.
+pub fn center_of_mass_below(model: &RobotModel, world_from_body: &[Pose], root: usize) -> DVec3 {
+    let center =
+        |body: usize| world_from_body[body].transform_point(model.bodies[body].inertial.pose.position);
+    let mut below = vec![false; model.bodies.len()];
+    let (mut total, mut moment) = (0.0, DVec3::ZERO);
+    // Parents come before their children.
+    for (index, body) in model.bodies.iter().enumerate().skip(root) {
+        below[index] = index == root || (index > 0 && below[body.parent]);
+        if below[index] {
+            total += body.inertial.mass;
+            moment += body.inertial.mass * center(index);
+        }
+    }
+    if total > 0.0 { moment / total } else { center(root) }
+}
+
 /// Centre of mass of the bodies with mass, in the world \[m\]; the origin if there is none.
 pub fn center_of_mass(model: &RobotModel, world_from_body: &[Pose]) -> DVec3 {
     let mut total = 0.0;

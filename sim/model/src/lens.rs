@@ -3,6 +3,8 @@
 //! Points are in focal lengths from the principal point, x right and y down; rays have OpenCV's axes. Coefficients and
 //! formulas are OpenCV's, so what its calibration prints can be copied.
 
+use std::f64::consts::PI;
+
 use glam::{DMat2, DVec2, DVec3};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,6 +17,8 @@ const CHECKS: u32 = 32;
 const LEAST_AREA: f64 = 1e-3;
 /// How near to its point a ray must come back \[focal length\].
 const CLOSE: f64 = 1e-9;
+/// What a full turn may be too long by, as people write it \[rad\].
+const OVER: f64 = 1e-3;
 
 /// How a lens bends rays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -57,6 +61,9 @@ pub enum Lens {
         #[serde(default)]
         k4: f64,
     },
+    /// All around: columns are angles from the axis sideways and rows are angles up and down, both at even steps. What a
+    /// turning lidar measures, each row a ring; or a panorama.
+    Equirectangular,
 }
 
 impl Lens {
@@ -64,7 +71,7 @@ impl Lens {
     pub fn reach(self, angle: f64) -> f64 {
         match self {
             Self::Pinhole | Self::BrownConrady { .. } => angle.tan(),
-            Self::KannalaBrandt { .. } => angle,
+            Self::KannalaBrandt { .. } | Self::Equirectangular => angle,
         }
     }
 
@@ -72,7 +79,7 @@ impl Lens {
     pub fn angle(self, reach: f64) -> f64 {
         match self {
             Self::Pinhole | Self::BrownConrady { .. } => reach.atan(),
-            Self::KannalaBrandt { .. } => reach,
+            Self::KannalaBrandt { .. } | Self::Equirectangular => reach,
         }
     }
 
@@ -83,13 +90,13 @@ impl Lens {
 
     /// Whether it can see what is beside or behind the camera.
     pub fn is_wide(self) -> bool {
-        matches!(self, Self::KannalaBrandt { .. })
+        matches!(self, Self::KannalaBrandt { .. } | Self::Equirectangular)
     }
 
     /// All coefficients, in OpenCV's order.
     pub fn coefficients(self) -> [f64; 5] {
         match self {
-            Self::Pinhole => [0.0; 5],
+            Self::Pinhole | Self::Equirectangular => [0.0; 5],
             Self::BrownConrady { k1, k2, p1, p2, k3 } => [k1, k2, p1, p2, k3],
             Self::KannalaBrandt { k1, k2, k3, k4 } => [k1, k2, k3, k4, 0.0],
         }
@@ -123,8 +130,15 @@ impl Lens {
                 let unfolded = (1..=CHECKS).all(|k| slope(k) > LEAST_AREA);
                 let close = (self.bend(angle).0 - reach).abs() < CLOSE;
                 let aside = if reach > 0.0 { point / reach } else { DVec2::ZERO };
-                let seen = unfolded && close && angle <= std::f64::consts::PI;
+                let seen = unfolded && close && angle <= PI;
                 seen.then(|| (aside * angle.sin()).extend(angle.cos()))
+            }
+            Self::Equirectangular => {
+                let inside = point.abs().cmple(DVec2::new(PI, 0.5 * PI) + OVER);
+                let (sideways, downwards) = (point.x.sin_cos(), point.y.sin_cos());
+                inside
+                    .all()
+                    .then(|| DVec3::new(sideways.0 * downwards.1, downwards.0, sideways.1 * downwards.1))
             }
         }
     }
@@ -179,11 +193,12 @@ mod tests {
                 let bent = t * (1.0 + k1 * t.powi(2) + k2 * t.powi(4) + k3 * t.powi(6) + k4 * t.powi(8));
                 [bent * ray.x / aside, bent * ray.y / aside]
             }
+            Lens::Equirectangular => [ray.x.atan2(ray.z), ray.y.asin()],
         }
     }
 
     /// Lenses as calibrations print them, with how far from the middle their images reach.
-    const REAL: [(Lens, f64); 5] = [
+    const REAL: [(Lens, f64); 6] = [
         (Lens::Pinhole, 1.5),
         // A webcam, a wide-angle lens, a zoom at its long end.
         (Lens::BrownConrady { k1: 0.1139, k2: -0.2107, p1: 0.0012, p2: -0.0007, k3: 0.0581 }, 0.9),
@@ -191,6 +206,8 @@ mod tests {
         (Lens::BrownConrady { k1: 0.4, k2: 0.1, p1: -0.003, p2: 0.002, k3: 0.0 }, 1.5),
         // 220 degrees.
         (Lens::KannalaBrandt { k1: -0.0134, k2: 0.0021, k3: -0.0012, k4: 0.0001 }, 1.85),
+        // A lidar.
+        (Lens::Equirectangular, 1.5),
     ];
 
     #[test]
@@ -205,6 +222,9 @@ mod tests {
                 assert!(DVec2::from(back).distance(point) < 1e-9, "{lens:?} at {point}: {back:?}");
             }
         }
+        let lidar = Lens::Equirectangular;
+        assert!(lidar.ray([PI, 0.0]).is_some_and(|ray| ray.distance(DVec3::NEG_Z) < 1e-12), "a full turn");
+        assert!(lidar.ray([0.0, 1.58]).is_none() && lidar.ray([-3.15, 0.0]).is_none());
         let wide = Lens::KannalaBrandt { k1: 0.0, k2: 0.0, k3: 0.0, k4: 0.0 };
         assert!(wide.ray([1.9, 0.0]).is_some_and(|ray| ray.z < -0.3), "it sees backwards");
     }

@@ -12,6 +12,9 @@ pub struct Material {
     pub finish: Option<Finish>,
     /// The picture on it.
     pub texture: Option<TextureUse>,
+    /// Colour of geoms that are given it, sRGB in [0, 1]; their own stays when absent.
+    #[serde(default)]
+    pub rgba: Option<[f32; 4]>,
 }
 
 /// How a surface sends light back: glTF's metal and roughness, with a factor on what is mirrored. Colours come from geoms.

@@ -9,6 +9,8 @@ pub struct Looks {
     pub lights: Vec<LightLook>,
     /// Colour of each geom of the model, sRGB in [0, 1] `[num_envs, geoms]`.
     pub colors: Vec<[f32; 3]>,
+    /// Material of each geom of the model, by its index, and none where its surface is bare `[num_envs, geoms]`.
+    pub materials: Vec<Option<usize>>,
 }
 
 /// How a camera differs from its model's.
@@ -20,11 +22,13 @@ pub struct CameraLook {
     pub turn: [f64; 3],
     /// Factor on its focal lengths.
     pub zoom: f64,
+    /// Factor on the exposure of its colour sensor.
+    pub exposure: f64,
 }
 
 impl Default for CameraLook {
     fn default() -> Self {
-        Self { shift: [0.0; 3], turn: [0.0; 3], zoom: 1.0 }
+        Self { shift: [0.0; 3], turn: [0.0; 3], zoom: 1.0, exposure: 1.0 }
     }
 }
 

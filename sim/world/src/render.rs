@@ -40,6 +40,9 @@ pub trait Renderer: Send {
     /// What the device says, in words.
     fn render(&mut self, state: &BatchState, moments: &[Moment]) -> Result<(), String>;
 
+    /// Goes on from a state that was rendered by somebody else: what moves is seen to move from there.
+    fn remember(&mut self, _state: &BatchState, _moments: &[Moment]) {}
+
     /// The last images of one of the pictures `[num_envs, channels, height, width]`.
     fn pixels(&self, picture: usize) -> &[f32];
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
 use keiko_camera::{Camera, Channel, Images, Tracer, TracerOptions, standing};
-use keiko_env::{EnvOptions, TaskEnv};
+use keiko_env::{EnvOptions, TaskEnv, VecEnv};
 use keiko_model::RobotModel;
 use keiko_model::error::nearest_name;
 use keiko_model::import::{self, ImportOptions};
 use keiko_model::task::{TaskSpec, resolve_scene};
-use keiko_world::BatchState;
+use keiko_world::{BatchState, Field};
 use serde_json::json;
 
 use super::render_video;
@@ -25,6 +25,8 @@ use crate::{pictures, viewpoint};
 struct Subject {
     model: Arc<RobotModel>,
     state: BatchState,
+    /// A control step ago, where optical flow is asked for.
+    before: Option<BatchState>,
     /// Positions of the first picture `[nq]`.
     qpos: Vec<f64>,
     num_robot_bodies: usize,
@@ -32,6 +34,19 @@ struct Subject {
     env: Option<TaskEnv>,
     /// The camera that is meant if none is named.
     camera: Option<String>,
+}
+
+impl Subject {
+    /// A control step without actions: there is no flow before something has moved.
+    fn step(&mut self) -> anyhow::Result<()> {
+        let Some(env) = &mut self.env else {
+            bail!("--channels flow: a robot file has nothing that moves; name a scene");
+        };
+        let actions = Field::zeros(env.spec().actions.len(), 1);
+        env.step(&actions);
+        self.before = Some(std::mem::replace(&mut self.state, env.state().clone()));
+        Ok(())
+    }
 }
 
 /// Runs the command.
@@ -48,7 +63,7 @@ pub fn run(args: &Render, output: &mut Output) -> CommandResult {
         let error = anyhow!("--lights is of robot files; for a scene: --set robot.lights=true");
         return Err(error).or_exit(Code::Usage);
     }
-    let subject = match is_robot_file(&args.what) {
+    let mut subject = match is_robot_file(&args.what) {
         true => robot(args)?,
         false => scene(args)?,
     };
@@ -56,16 +71,23 @@ pub fn run(args: &Render, output: &mut Output) -> CommandResult {
     let camera = viewpoint::choose(&subject.model, &subject.qpos, named, meant, args.size);
     let camera = camera.or_exit(Code::Usage)?;
     let channels = if args.channels.is_empty() { camera.channels.clone() } else { args.channels.clone() };
+    if channels.contains(&Channel::Flow) {
+        subject.step().or_exit(Code::Usage)?;
+    }
     let backend = eyes::backend(args.device).or_exit(Code::Machine)?;
     let options = TracerOptions {
         shadows: !args.no_shadows,
         num_robot_bodies: subject.num_robot_bodies,
         varied: subject.env.as_ref().is_some_and(TaskEnv::looks_vary),
+        flow: channels.contains(&Channel::Flow),
         ..TracerOptions::default()
     };
     let shoot = |camera: &Camera, channels: &[Channel]| -> anyhow::Result<Images> {
         let tracer = Tracer::new(&backend, &subject.model, 1, &options)?;
         let group = tracer.group(std::slice::from_ref(camera), channels)?;
+        if let Some(before) = &subject.before {
+            tracer.pose_before(before)?;
+        }
         tracer.pose(&subject.state);
         if let Some(env) = &subject.env {
             eyes::dress(&tracer, &group, camera, env)?;
@@ -142,7 +164,15 @@ fn robot(args: &Render) -> CommandResult<Subject> {
     }
     let qpos = model.keyframes.first().map_or_else(|| model.reference_qpos(), |key| key.qpos.clone());
     let state = standing(&model, std::slice::from_ref(&qpos));
-    Ok(Subject { model: Arc::new(model), state, qpos, num_robot_bodies: usize::MAX, env: None, camera: None })
+    Ok(Subject {
+        model: Arc::new(model),
+        state,
+        before: None,
+        qpos,
+        num_robot_bodies: usize::MAX,
+        env: None,
+        camera: None,
+    })
 }
 
 /// An environment of a scene at the start of its first episode.
@@ -157,6 +187,7 @@ fn scene(args: &Render) -> CommandResult<Subject> {
         model: Arc::new(scene.model.clone()),
         qpos: env.state().qpos.column(0).map(f64::from).collect(),
         state: env.state().clone(),
+        before: None,
         num_robot_bodies: scene.num_robot_bodies,
         camera: task.cameras.first().map(|camera| camera.name.clone()),
         env: Some(env),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
-use keiko_camera::{Backend, Channel, Tracer};
+use keiko_camera::{Backend, Channel, Tracer, TracerOptions};
 use keiko_env::{EnvOptions, TaskEnv, VecEnv};
 use keiko_model::task::{TaskSpec, resolve_scene};
 
@@ -171,11 +171,15 @@ fn check_cameras(spec: &TaskSpec, args: &Smoke, renderer: &Backend) -> anyhow::R
     }
     let mut actions = RandomActions::new(args.seed, env.spec().actions.len(), SEEN_ENVS);
     env.reset(None);
+    let mut before = env.state().clone();
     for _ in 0..args.steps.min(SEEN_AFTER) {
+        env.state().clone_into(&mut before);
         env.step(actions.next());
     }
     let scene = env.scene();
-    let tracer = Tracer::new(renderer, &scene.model, SEEN_ENVS, &eyes::options(scene))?;
+    let options = TracerOptions { flow: true, ..eyes::options(scene) };
+    let tracer = Tracer::new(renderer, &scene.model, SEEN_ENVS, &options)?;
+    tracer.pose_before(&before)?;
     tracer.pose(env.state());
     let mut checks = Vec::new();
     for camera in &scene.model.cameras {
@@ -186,8 +190,8 @@ fn check_cameras(spec: &TaskSpec, args: &Smoke, renderer: &Backend) -> anyhow::R
         tracer.render(&group);
         let again = tracer.read(&group)?;
         let ids = images.ids(Channel::Segmentation).unwrap_or_default();
-        use Channel::{Depth, Distance, Normals, Radiance, RgbFloat};
-        let floats = [RgbFloat, Depth, Distance, Normals, Radiance];
+        use Channel::{Depth, Distance, Flow, Normals, Radiance, RgbFloat};
+        let floats = [RgbFloat, Depth, Distance, Normals, Radiance, Flow];
         let finite = |channel| images.floats(channel).is_some_and(|v| v.iter().all(|x| x.is_finite()));
         let failure = if !floats.into_iter().all(finite) {
             Some("a pixel is NaN or infinite")

@@ -15,7 +15,7 @@ pub fn bends(view: &View) -> bool {
 /// Whether it sees what is beside and behind the camera too.
 #[inline(always)]
 pub fn is_wide(view: &View) -> bool {
-    view.lens == LensKind::KannalaBrandt as u32
+    view.lens == LensKind::KannalaBrandt as u32 || view.lens == LensKind::Equirectangular as u32
 }
 
 /// Directions of rays in the world, not normalised, that a lens which bends them shows at points of the image
@@ -24,9 +24,10 @@ pub fn is_wide(view: &View) -> bool {
 pub fn rays_through<L: Wide>(view: &View, pixel: [L; 2]) -> V3<L> {
     let x = (pixel[0] - L::splat(view.center[0])) / L::splat(view.focal[0]);
     let y = (pixel[1] - L::splat(view.center[1])) / L::splat(view.focal[1]);
-    let d = match is_wide(view) {
-        true => unrolled(view, [x, y]),
-        false => straightened(view, [x, y]),
+    let d = match view.lens {
+        lens if lens == LensKind::KannalaBrandt as u32 => unrolled(view, [x, y]),
+        lens if lens == LensKind::Equirectangular as u32 => all_around([x, y]),
+        _ => straightened(view, [x, y]),
     };
     splat::<L>(view.right) * d.x + splat::<L>(view.down) * d.y + splat::<L>(view.forward) * d.z
 }
@@ -52,6 +53,13 @@ fn straightened<L: Wide>(view: &View, [to_x, to_y]: [L; 2]) -> V3<L> {
         y = y + scale * (along_x * off_y - across * off_x);
     }
     V3::new(x, y, one)
+}
+
+/// The ray at angles sideways and down.
+#[inline(always)]
+fn all_around<L: Wide>([x, y]: [L; 2]) -> V3<L> {
+    let (sideways, downwards) = (x.sin_cos(), y.sin_cos());
+    V3::new(sideways.0 * downwards.1, downwards.0, sideways.1 * downwards.1)
 }
 
 /// The ray at the angle that a fisheye shows so far from the middle.

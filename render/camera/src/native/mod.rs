@@ -8,6 +8,7 @@
     reason = "iterators take closures, which need not be compiled with the vector instructions of their caller"
 )]
 
+mod flow;
 mod gloss;
 mod lamps;
 mod lens;
@@ -30,12 +31,12 @@ use keiko_dynamics::lane::Isa;
 use keiko_gpu::camera as layout;
 use keiko_gpu::camera::{Instance, Lamp, Look, Material, TILE};
 use keiko_model::camera::Channel;
-use keiko_world::BatchState;
 use rayon::prelude::*;
 
 use crate::CameraError;
 use crate::assets::Assets;
 use crate::images::Images;
+use crate::rig;
 use crate::tracer::{TracerOptions, check_size};
 use list::Spheres;
 use place::Bodies;
@@ -71,10 +72,11 @@ struct Dressed {
 /// The poses given last.
 #[derive(Debug, Default)]
 struct Posed {
-    body_position: Vec<f32>,
-    body_rotation: Vec<f32>,
+    bodies: rig::Bodies,
     /// `[environments, geoms]`.
     instances: Vec<Instance>,
+    /// The same of the poses that optical flow is measured from, if there are any.
+    before: Option<(rig::Bodies, Vec<Instance>)>,
     /// See [`Spheres`]; environments one after another.
     spheres: Vec<f32>,
     /// `[environments, lamps]`.
@@ -116,20 +118,15 @@ impl NativeTracer {
     }
 
     /// Puts every geom where its body is, and takes lamps of all environments.
-    pub fn pose(&self, state: &BatchState, lamps: Vec<Lamp>) {
+    pub fn pose(&self, bodies: rig::Bodies, lamps: Vec<Lamp>) {
         let posed = &mut *lock(&self.posed);
         posed.lamps = lamps;
-        state.body_position.as_slice().clone_into(&mut posed.body_position);
-        state.body_rotation.as_slice().clone_into(&mut posed.body_rotation);
+        posed.bodies = bodies;
         let geoms = &self.scene.assets.geoms;
         if geoms.is_empty() {
             return;
         }
-        let bodies = Bodies {
-            position: &posed.body_position,
-            rotation: &posed.body_rotation,
-            num_envs: self.num_envs,
-        };
+        let bodies = Bodies::new(&posed.bodies, self.num_envs);
         let instances = posed.instances.par_chunks_mut(geoms.len());
         let spheres = posed.spheres.par_chunks_mut(4 * Spheres::stride(geoms.len()));
         instances.zip(spheres).enumerate().for_each(|(env, (instances, spheres))| {
@@ -138,6 +135,16 @@ impl NativeTracer {
             }
             Spheres::write(instances, spheres);
         });
+    }
+
+    /// Measures optical flow from these poses.
+    pub fn pose_before(&self, bodies: rig::Bodies) {
+        let geoms = &self.scene.assets.geoms;
+        let placed = Bodies::new(&bodies, self.num_envs);
+        let envs = (0..self.num_envs).into_par_iter();
+        let of_env = |env| geoms.iter().map(|geom| placed.instance(env, geom)).collect::<Vec<_>>();
+        let instances = envs.flat_map_iter(of_env).collect();
+        lock(&self.posed).before = Some((bodies, instances));
     }
 
     /// Of cameras of one environment, or, where looks vary, of all of them.
@@ -169,11 +176,10 @@ impl NativeTracer {
         let (posed, images) = (&*lock(&self.posed), &mut *lock(&group.images));
         let (dressed, cameras) = (&*lock(&self.dressed), &*lock(&group.cameras));
         let size = images.size.map(|side| side as usize);
-        let bodies = Bodies {
-            position: &posed.body_position,
-            rotation: &posed.body_rotation,
-            num_envs: self.num_envs,
-        };
+        let (before, instances_before) =
+            posed.before.as_ref().map_or((&posed.bodies, &posed.instances), |(bodies, at)| (bodies, at));
+        let bodies = Bodies::new(&posed.bodies, self.num_envs);
+        let before = Bodies::new(before, self.num_envs);
         let num_geoms = self.scene.assets.geoms.len();
         let num_lamps = posed.lamps.len() / self.num_envs.max(1);
         let stride = Spheres::stride(num_geoms);
@@ -186,11 +192,13 @@ impl NativeTracer {
             let shot = Shot {
                 scene: &self.scene,
                 instances: &posed.instances[env * num_geoms..][..num_geoms],
+                instances_before: &instances_before[env * num_geoms..][..num_geoms],
                 spheres: Spheres { numbers: &posed.spheres[env * 4 * stride..][..4 * stride], stride },
                 look: &dressed.looks[first],
                 lamps: &posed.lamps[env * num_lamps..][..num_lamps],
                 materials: &dressed.materials[first * num_geoms..][..num_geoms],
                 view: bodies.view(env, &cameras[view % cameras.len()]),
+                view_before: before.view(env, &cameras[view % cameras.len()]),
                 size,
             };
             width::trace(self.isa, &shot, &mut band);
@@ -246,7 +254,7 @@ mod tests {
     use keiko_model::{Pose, TaskSpec};
 
     use super::*;
-    use crate::tracer::mirror;
+    use crate::rig::Rigs;
     use crate::{overview, standing};
 
     /// The cartpole with one more of each kind of shape beside it.
@@ -290,11 +298,12 @@ mod tests {
     }
 
     fn images(model: &RobotModel, camera: &Camera, isa: Isa) -> Images {
-        let assets = Assets::new(model, |_| 0);
+        let assets = Assets::new(model, false, |_| 0);
         let mut tracer = NativeTracer::new(assets, 1, &TracerOptions::default()).expect("it fits");
         tracer.isa = isa;
-        tracer.pose(&standing(model, &[model.reference_qpos()]), Vec::new());
-        let group = tracer.group(vec![mirror(camera)], camera.size, &Channel::ALL).expect("it fits");
+        let rigs = Rigs::new(model);
+        tracer.pose(rigs.place(&standing(model, &[model.reference_qpos()])), Vec::new());
+        let group = tracer.group(vec![rigs.mirror(camera)], camera.size, &Channel::ALL).expect("it fits");
         tracer.render(&group);
         group.read()
     }

@@ -19,6 +19,8 @@ pub struct Seen<L: Wide> {
     pub normal: V3<L>,
     pub found: L::Mask,
     pub ids: [f32; MOST_LANES],
+    /// Where it is asked for.
+    pub flow: [[f32; MOST_LANES]; 2],
 }
 
 /// Writes a packet's pixels into the channels that are asked for.
@@ -48,6 +50,7 @@ pub fn write<L: Wide>(
             Channel::Distance => bits([lane(seen.distance.min(far)), NONE, NONE]),
             Channel::Normals => bits(lanes(V3::select(seen.found, seen.normal, V3::zero()))),
             Channel::Radiance => bits(lanes(seen.light)),
+            Channel::Flow => bits([seen.flow[0], seen.flow[1], NONE]),
             Channel::Segmentation | Channel::Link | Channel::Class => {
                 numbers(&shot.scene.assets, channel, &seen.ids)
             }

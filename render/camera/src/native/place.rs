@@ -3,6 +3,8 @@
 use glam::{Quat, Vec3};
 use keiko_gpu::camera::{Camera, Geom, Instance, View};
 
+use crate::rig;
+
 /// Poses of all bodies as the simulator has them: `[3 bodies, environments]` and `[4 bodies, environments]`, quaternions
 /// xyzw.
 #[derive(Clone, Copy)]
@@ -12,7 +14,11 @@ pub struct Bodies<'a> {
     pub num_envs: usize,
 }
 
-impl Bodies<'_> {
+impl<'a> Bodies<'a> {
+    pub fn new(bodies: &'a rig::Bodies, num_envs: usize) -> Self {
+        Self { position: &bodies.position, rotation: &bodies.rotation, num_envs }
+    }
+
     /// `world_from_part` of something fixed to a body; the world itself stands at the origin.
     fn pose_of(&self, env: usize, body: u32, position: [f32; 3], rotation: [f32; 4]) -> (Vec3, Quat) {
         let (position, rotation) = (Vec3::from(position), Quat::from_array(rotation));

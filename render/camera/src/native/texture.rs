@@ -4,6 +4,7 @@ use std::f32::consts::TAU;
 
 use glam::{Vec2, Vec3, Vec4};
 use keiko_gpu::camera::{Coat, Mapping, Texture};
+use rayon::prelude::*;
 
 use crate::assets::Assets;
 
@@ -24,7 +25,7 @@ pub fn linear(assets: &Assets) -> Vec<Vec4> {
         let [r, g, b] = [bits, &(bits >> 8), &(bits >> 16)].map(|byte| assets.linear[(byte & 255) as usize]);
         Vec4::new(r, g, b, 0.0)
     };
-    assets.texels.iter().map(of).collect()
+    assets.texels.par_iter().map(of).collect()
 }
 
 /// Linear RGB of what a coat's texture shows; `texels` is the atlas by [`linear`].

@@ -13,7 +13,7 @@ use super::packet::{
 use super::pixels::{self, Seen};
 use super::shapes::Entries;
 use super::terrain::Terrain;
-use super::{lens, mesh, shapes, surface};
+use super::{flow, lens, mesh, shapes, surface};
 use crate::assets::Assets;
 
 /// What is the same in every environment.
@@ -32,12 +32,15 @@ pub struct Scene {
 pub struct Shot<'a> {
     pub scene: &'a Scene,
     pub instances: &'a [Instance],
+    /// Where they were before.
+    pub instances_before: &'a [Instance],
     pub spheres: Spheres<'a>,
     pub look: &'a Look,
     /// Of each geom.
     pub materials: &'a [Material],
     pub lamps: &'a [Lamp],
     pub view: View,
+    pub view_before: View,
     /// Of the image \[pixel\].
     pub size: [usize; 2],
 }
@@ -130,7 +133,7 @@ fn packet<L: Wide>(
     let pixel = block.pixels(corner);
     let [width, height] = shot.size.map(|side| L::splat(side as f32));
     let forward = direction.dot(splat(view.forward));
-    // A fisheye also looks where there is no depth: nothing is seen before this distance.
+    // Some lenses also look where there is no depth: nothing is seen before this distance.
     let start = match lens::is_wide(view) {
         true => L::splat(view.near),
         false => L::splat(view.near) / forward,
@@ -161,13 +164,13 @@ fn packet<L: Wide>(
             };
         }
     }
-    pixels::write(
-        shot,
-        band,
-        block,
-        corner,
-        &Seen { light, distance, forward, normal: hits.normal, found, ids },
-    );
+    let mut moved = [[0.0; MOST_LANES]; 2];
+    if band.has(Channel::Flow) {
+        let points = lanes(rays.direction.mul_add(hits.t, rays.origin));
+        moved = flow::flow::<L>(shot, &ids, &points, &lanes(direction));
+    }
+    let seen = Seen { light, distance, forward, normal: hits.normal, found, ids, flow: moved };
+    pixels::write(shot, band, block, corner, &seen);
 }
 
 /// Meets one geom no farther than what was met already; of two at the same place the first counts, so that the order

@@ -3,7 +3,9 @@
 use keiko_camera::{Channel, Tracer, TracerOptions};
 use keiko_world::BatchState;
 
-use crate::support::{FISHEYE, Random, camera_above, camera_around, clutter, render, strewn, with_each};
+use crate::support::{
+    FISHEYE, Random, camera_above, camera_around, clutter, render, render_moved, strewn, with_each,
+};
 
 const SIZE: [u32; 2] = [40, 32];
 const NUM_ENVS: usize = 16;
@@ -18,12 +20,14 @@ fn a_view_in_a_batch_is_the_view_alone_bit_for_bit() {
         second.body = 2;
         let fisheye = camera_above(&mut random, SIZE, FISHEYE);
         let cameras = [camera_around(&mut random, SIZE), second, fisheye];
-        let all = render(backend, &model, &state, &cameras, &Channel::ALL);
+        let before = strewn(&model, &mut random, NUM_ENVS);
+        let all = render_moved(backend, &model, [&before, &state], &cameras, &Channel::ALL);
         assert_eq!(all.num_views, NUM_ENVS * cameras.len());
         for env in [0, 5, NUM_ENVS - 1] {
-            let alone = column(&model, &state, env);
+            let alone = [&before, &state].map(|state| column(&model, state, env));
             for (index, camera) in cameras.iter().enumerate() {
-                let image = render(backend, &model, &alone, std::slice::from_ref(camera), &Channel::ALL);
+                let (only, alone) = (std::slice::from_ref(camera), [&alone[0], &alone[1]]);
+                let image = render_moved(backend, &model, alone, only, &Channel::ALL);
                 let view = env * cameras.len() + index;
                 for channel in Channel::ALL {
                     let (a, b) = (all.view_bits(channel, view), image.view_bits(channel, 0));
@@ -33,9 +37,11 @@ fn a_view_in_a_batch_is_the_view_alone_bit_for_bit() {
         }
 
         // A second look with other poses between leaves no trace of them.
-        let tracer = Tracer::new(backend, &model, NUM_ENVS, &TracerOptions::default()).expect("it fits");
+        let options = TracerOptions { flow: true, ..TracerOptions::default() };
+        let tracer = Tracer::new(backend, &model, NUM_ENVS, &options).expect("it fits");
         let group = tracer.group(&cameras, &Channel::ALL).expect("they fit");
         for state in [&strewn(&model, &mut random, NUM_ENVS), &state] {
+            tracer.pose_before(&before).expect("flow was planned");
             tracer.pose(state);
             tracer.render(&group);
         }

@@ -129,7 +129,8 @@ fn the_sun_casts_shadows_and_classes_tell_robots_from_things() {
         let pose = Pose::new(DVec3::new(0.0, 0.0, 8.0), looking_along(DVec3::NEG_Z, DVec3::X));
         let camera = Camera::new("above", 0, pose, size, 0.9);
         let image = |shadows: bool| {
-            let options = TracerOptions { shadows, num_robot_bodies: 2, ..TracerOptions::default() };
+            let options =
+                TracerOptions { shadows, num_robot_bodies: 2, flow: true, ..TracerOptions::default() };
             let tracer = Tracer::new(backend, &model, 1, &options).expect("it fits");
             let group = tracer.group(std::slice::from_ref(&camera), &Channel::ALL).expect("it fits");
             tracer.pose(&state);

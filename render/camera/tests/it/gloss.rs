@@ -27,7 +27,12 @@ fn finished(shape: Shape, rgb: [f32; 3], finish: Finish) -> RobotModel {
     thing.rgba = [rgb[0], rgb[1], rgb[2], 1.0];
     thing.material = Some(0);
     model.geoms.push(thing);
-    model.materials.push(Material { name: "finish".to_owned(), finish: Some(finish), texture: None });
+    model.materials.push(Material {
+        name: "finish".to_owned(),
+        finish: Some(finish),
+        texture: None,
+        rgba: None,
+    });
     model
 }
 

@@ -6,13 +6,15 @@ use keiko_model::robot::RobotModel;
 use keiko_world::looks::{CameraLook, LightLook};
 use keiko_world::{BatchState, Looks};
 
-use crate::support::{FISHEYE, Random, camera_above, camera_around, clutter, render, strewn, with_each};
+use crate::support::{
+    FISHEYE, Random, camera_above, camera_around, clutter, coat, render, strewn, with_each,
+};
 
 const SIZE: [u32; 2] = [40, 32];
 const NUM_ENVS: usize = 4;
 
 fn varied(num_envs: usize, looks: &Looks, state: &BatchState, of: &Of<'_>) -> Images {
-    let options = TracerOptions { varied: true, ..TracerOptions::default() };
+    let options = TracerOptions { varied: true, flow: true, ..TracerOptions::default() };
     let tracer = Tracer::new(of.backend, of.model, num_envs, &options).expect("it fits");
     let group = tracer.group(of.cameras, &Channel::ALL).expect("they fit");
     tracer.pose(state);
@@ -41,6 +43,7 @@ fn drawn(random: &mut Random, model: &RobotModel, cameras: &[Camera]) -> Looks {
                 shift: [0; 3].map(|_| random.within(-0.1, 0.1)),
                 turn: [0; 3].map(|_| random.within(-0.2, 0.2)),
                 zoom: random.within(0.9, 1.4),
+                exposure: 1.0,
             });
         }
         looks.lights.push(LightLook {
@@ -50,6 +53,9 @@ fn drawn(random: &mut Random, model: &RobotModel, cameras: &[Camera]) -> Looks {
             sky_factor: [0; 3].map(|_| random.within(0.5, 1.5) as f32),
         });
         looks.colors.extend(model.geoms.iter().map(|_| [0; 3].map(|_| random.unit() as f32)));
+        let materials = model.materials.len();
+        let drawn = |random: &mut Random| (random.unit() * (materials + 1) as f64) as usize;
+        looks.materials.extend(model.geoms.iter().map(|_| drawn(random).checked_sub(1)));
     }
     looks
 }
@@ -61,6 +67,7 @@ fn only(looks: &Looks, env: usize) -> Looks {
         cameras: looks.cameras[env * cameras..(env + 1) * cameras].to_vec(),
         lights: vec![looks.lights[env]],
         colors: looks.colors[env * colors..(env + 1) * colors].to_vec(),
+        materials: looks.materials[env * colors..(env + 1) * colors].to_vec(),
     }
 }
 
@@ -68,7 +75,8 @@ fn only(looks: &Looks, env: usize) -> Looks {
 fn looks_that_change_nothing_change_no_bit() {
     with_each("looks::looks_that_change_nothing_change_no_bit", |backend| {
         let mut random = Random(31);
-        let model = clutter(&mut random, true);
+        let mut model = clutter(&mut random, true);
+        coat(&mut model);
         let state = strewn(&model, &mut random, NUM_ENVS);
         let cameras = [camera_around(&mut random, SIZE), camera_above(&mut random, SIZE, FISHEYE)];
         let plain = render(backend, &model, &state, &cameras, &Channel::ALL);
@@ -79,6 +87,7 @@ fn looks_that_change_nothing_change_no_bit() {
             cameras: vec![CameraLook::default(); 2 * NUM_ENVS],
             lights: vec![LightLook::default(); NUM_ENVS],
             colors: colors.collect::<Vec<_>>().repeat(NUM_ENVS),
+            materials: model.geoms.iter().map(|geom| geom.material).collect::<Vec<_>>().repeat(NUM_ENVS),
         };
         assert!(varied(NUM_ENVS, &same, &state, &of) == plain);
     });
@@ -88,7 +97,8 @@ fn looks_that_change_nothing_change_no_bit() {
 fn what_is_drawn_is_what_a_scene_with_these_values_shows() {
     with_each("looks::what_is_drawn_is_what_a_scene_with_these_values_shows", |backend| {
         let mut random = Random(32);
-        let model = clutter(&mut random, false);
+        let mut model = clutter(&mut random, false);
+        coat(&mut model);
         let state = strewn(&model, &mut random, NUM_ENVS);
         let cameras = [camera_around(&mut random, SIZE), camera_above(&mut random, SIZE, FISHEYE)];
         let looks = drawn(&mut random, &model, &cameras);
@@ -102,8 +112,10 @@ fn what_is_drawn_is_what_a_scene_with_these_values_shows() {
 
             // The scene with these values, written out.
             let mut painted = model.clone();
-            for (geom, color) in painted.geoms.iter_mut().zip(&mine.colors) {
+            for (k, geom) in painted.geoms.iter_mut().enumerate() {
+                let color = mine.colors[k];
                 geom.rgba = [color[0], color[1], color[2], 1.0];
+                geom.material = mine.materials[k];
             }
             let light = mine.lights[0];
             let (azimuth, elevation) = (light.azimuth.expect("drawn"), light.elevation.expect("drawn"));
@@ -128,8 +140,12 @@ fn what_is_drawn_is_what_a_scene_with_these_values_shows() {
                 assert!(turn.distance(look.turn.into()) < 1e-12);
                 assert!((camera.focal[0] / before.focal[0] - look.zoom).abs() < 1e-12);
             }
-            let tracer =
-                Tracer::new(backend, &painted, 1, &TracerOptions { look, ..TracerOptions::default() });
+            let tracer = Tracer::new(
+                backend,
+                &painted,
+                1,
+                &TracerOptions { look, flow: true, ..TracerOptions::default() },
+            );
             let tracer = tracer.expect("it fits");
             let group = tracer.group(&turned, &Channel::ALL).expect("they fit");
             tracer.pose(&alone);
@@ -157,7 +173,7 @@ fn looks_that_were_not_planned_are_refused() {
         let camera = camera_around(&mut random, SIZE);
         let tracer = Tracer::new(backend, &model, 2, &TracerOptions::default()).expect("it fits");
         assert!(tracer.dress(&Looks::default()).expect_err("not planned").to_string().contains("alike"));
-        let options = TracerOptions { varied: true, ..TracerOptions::default() };
+        let options = TracerOptions { varied: true, flow: true, ..TracerOptions::default() };
         let tracer = Tracer::new(backend, &model, 2, &options).expect("it fits");
         let group = tracer.group(std::slice::from_ref(&camera), &[Channel::Rgb]).expect("it fits");
         let error = tracer.aim(&group, std::slice::from_ref(&camera)).expect_err("one too few").to_string();

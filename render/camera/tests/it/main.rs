@@ -2,6 +2,8 @@
 
 mod batch;
 mod conventions;
+mod flow;
+mod followers;
 mod gloss;
 mod goldens;
 mod lamps;

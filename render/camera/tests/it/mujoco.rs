@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
-use keiko_camera::{Backend, Channel, overview, standing};
+use keiko_camera::{Backend, Camera, Channel, overview, standing};
 use keiko_model::import::{ImportOptions, load};
+use keiko_model::lens::Lens;
+use keiko_model::robot::RobotModel;
 use keiko_testkit as testkit;
+use keiko_world::BatchState;
 use serde_json::json;
 
 use crate::support::{pixel_ray, render, with_each};
@@ -56,14 +59,35 @@ fn compare(backend: &Backend, file: &Path) -> bool {
     let qpos = model.keyframes[0].qpos.clone();
     let state = standing(&model, std::slice::from_ref(&qpos));
     let camera = overview(&model, &qpos, SIZE);
+    // A lidar in the same place, which turns.
+    let (mut lidar, size) = (camera.clone(), [144, 64]);
+    lidar.lens = Lens::Equirectangular;
+    lidar.size = size;
+    lidar.focal = [f64::from(size[0]) / std::f64::consts::TAU, f64::from(size[1]) / 1.2];
+    lidar.center = size.map(|side| 0.5 * f64::from(side));
+    [(camera, 0.1), (lidar, 0.005)]
+        .iter()
+        .all(|(camera, share)| of_camera(backend, file, &model, &state, camera, *share))
+}
+
+/// The same of one camera, whose image shows the robot in at least that share.
+fn of_camera(
+    backend: &Backend,
+    file: &Path,
+    model: &RobotModel,
+    state: &BatchState,
+    camera: &Camera,
+    share: f64,
+) -> bool {
+    let [width, height] = camera.size;
     let channels = [Channel::Segmentation, Channel::Distance, Channel::Normals];
-    let images = render(backend, &model, &state, std::slice::from_ref(&camera), &channels);
+    let images = render(backend, model, state, std::slice::from_ref(camera), &channels);
     let ids = images.ids(Channel::Segmentation).expect("asked for");
     let normals = images.floats(Channel::Normals).expect("asked for");
     let distances = images.floats(Channel::Distance).expect("asked for");
 
-    let rays: Vec<_> = (0..SIZE[0] * SIZE[1])
-        .map(|at| pixel_ray(&camera, keiko_model::Pose::IDENTITY, at % SIZE[0], at / SIZE[0]))
+    let rays: Vec<_> = (0..width * height)
+        .map(|at| pixel_ray(camera, keiko_model::Pose::IDENTITY, at % width, at / width))
         .collect();
     let directions: Vec<_> = rays.iter().map(|(_, direction, _)| direction.to_array()).collect();
     let question = json!({ "file": file, "origin": rays[0].0.to_array(), "directions": directions });
@@ -87,7 +111,7 @@ fn compare(backend: &Backend, file: &Path) -> bool {
     println!(
         "{name}: {other} of {pixels} pixels differ, {robot} show the robot; at most {worst:.1e} of 1 m + t off the surface"
     );
-    assert!(robot * 10 > pixels, "{name}: the robot fills the image");
+    assert!(robot as f64 > share * pixels as f64, "{name}: the robot fills the image");
     // Where surfaces of neighbouring meshes coincide, either may win.
     assert!(other * 200 <= pixels, "{name}: {other} pixels show another geom");
     assert!(worst < 2e-4, "{name}: off the surface by {worst}");

@@ -23,9 +23,13 @@ fn task() -> TaskSpec {
 }
 
 fn task_with(more: &[&str]) -> TaskSpec {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenes/cartpole/scene.toml");
     let sees = "observe.policy.eye={ term = \"camera\", camera = \"side\", channels = [\"rgb\", \"depth\"], \
                 size = [20, 12], samples = 2, stack = 2, clip = 6.0, scale = 0.5 }";
+    task_that_sees(sees, more)
+}
+
+fn task_that_sees(sees: &str, more: &[&str]) -> TaskSpec {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenes/cartpole/scene.toml");
     let overrides = [&[sees, "episode.seconds=0.3"], more].concat();
     let overrides: Vec<String> = overrides.into_iter().map(str::to_owned).collect();
     TaskSpec::load(&file, &overrides).unwrap_or_else(|error| panic!("{error}"))
@@ -45,6 +49,13 @@ fn task_of_real_cameras() -> TaskSpec {
         Some(DepthSensor { noise: [0.01, 0.0, 0.01], dropout: 0.1, ..DepthSensor::default() });
     (task.cameras[0].every, task.cameras[0].latency) = (2, 1);
     task
+}
+
+/// The same that sees what moves, and which thing each pixel shows.
+fn task_of_motion() -> TaskSpec {
+    let sees = "observe.policy.eye={ term = \"camera\", camera = \"side\", channels = [\"flow\", \"segmentation\", \
+                \"link\"], size = [20, 12], stack = 2 }";
+    task_that_sees(sees, &["randomize.zoom={ term = \"focal_length\", factor = [0.9, 1.1] }"])
 }
 
 fn seeing(backend: &Backend, num_envs: usize, first_env: u32) -> TaskEnv {
@@ -105,9 +116,62 @@ fn classes_are_seen_as_shares_of_a_pixel() {
 }
 
 #[test]
+fn what_moves_is_measured_from_the_step_before() {
+    with_each("observed::what_moves_is_measured_from_the_step_before", |backend| {
+        let sees = "observe.policy.eye={ term = \"camera\", camera = \"side\", channels = [\"flow\", \"segmentation\", \
+                    \"link\"], size = [20, 12] }";
+        let mut env = seeing_task(backend, &task_that_sees(sees, &[]), NUM_ENVS, 0);
+        let area = SIZE[0] * SIZE[1];
+        let options = TracerOptions { flow: true, ..TracerOptions::default() };
+        let tracer = Tracer::new(backend, &env.scene().model, NUM_ENVS, &options).expect("it fits");
+        let channels = [Channel::Flow, Channel::Segmentation, Channel::Link];
+        let group = tracer.group(&[env.images()[0].picture.camera.clone()], &channels).expect("it fits");
+        let (mut ends, mut moving) = (0, 0);
+        for step in 0..40 {
+            let before = env.state().clone();
+            env.step(&push(step, 0, NUM_ENVS));
+            tracer.pose_before(&before).expect("it was planned");
+            tracer.pose(env.state());
+            tracer.render(&group);
+            let images = tracer.read(&group).expect("the device answers");
+            let flow = images.floats(Channel::Flow).expect("asked for");
+            let [geoms, links] =
+                [Channel::Segmentation, Channel::Link].map(|channel| images.ids(channel).expect("asked for"));
+            for i in 0..NUM_ENVS {
+                let seen: Vec<f32> = env.output().observations[0].column(i).collect();
+                let seen = &seen[seen.len() - 4 * area..];
+                let ended = env.output().terminated[i] || env.output().truncated[i];
+                ends += usize::from(ended);
+                let expected = &flow[2 * i * area..2 * (i + 1) * area];
+                match ended {
+                    // What was seen last belongs to another episode.
+                    true => assert!(seen[..2 * area].iter().all(|x| *x == 0.0), "step {step}, {i}"),
+                    false => assert_eq!(&seen[..2 * area], expected, "step {step}, {i}"),
+                }
+                moving += expected.iter().filter(|x| x.abs() > 0.05).count();
+                for at in 0..area {
+                    assert_eq!(seen[2 * area + at], geoms[i * area + at] as f32);
+                    assert_eq!(seen[3 * area + at], links[i * area + at] as f32);
+                }
+            }
+        }
+        assert!(ends >= NUM_ENVS && moving > 20, "{ends} episodes ended, {moving} numbers moved");
+    });
+}
+
+#[test]
+fn numbers_of_things_have_no_mean() {
+    let sees =
+        "observe.policy.eye={ term = \"camera\", camera = \"side\", channels = [\"link\"], samples = 2 }";
+    let task = task_that_sees(sees, &[]);
+    let error = TaskEnv::new(&task, &EnvOptions::default()).err().expect("what is between two bodies?");
+    assert!(error.to_string().contains("`samples` must be 1"), "{error}");
+}
+
+#[test]
 fn an_environment_sees_in_a_batch_what_it_sees_alone() {
     with_each("observed::an_environment_sees_in_a_batch_what_it_sees_alone", |backend| {
-        for task in [task(), task_of_real_cameras()] {
+        for task in [task(), task_of_real_cameras(), task_of_motion()] {
             let mut batch = seeing_task(backend, &task, NUM_ENVS, 0);
             let mut alone: Vec<TaskEnv> =
                 (0..NUM_ENVS).map(|i| seeing_task(backend, &task, 1, i as u32)).collect();
@@ -131,15 +195,20 @@ fn an_environment_sees_in_a_batch_what_it_sees_alone() {
 fn what_is_resumed_sees_what_goes_on_sees() {
     with_each("observed::what_is_resumed_sees_what_goes_on_sees", |backend| {
         let task = task_of_real_cameras();
-        let mut env = seeing_task(backend, &task, NUM_ENVS, 0);
-        (0..7).for_each(|step| env.step(&push(step, 0, NUM_ENVS)));
-        let saved = env.save().unwrap();
-        let mut resumed = seeing_task(backend, &task, NUM_ENVS, 0);
-        resumed.load(&saved).unwrap_or_else(|error| panic!("{error}"));
-        for step in 7..40 {
-            env.step(&push(step, 0, NUM_ENVS));
-            resumed.step(&push(step, 0, NUM_ENVS));
-            assert_eq!(env.output(), resumed.output(), "step {step}");
+        let mut slow = task_of_motion();
+        (slow.cameras[0].every, slow.cameras[0].latency) = (3, 1);
+        let mut saved = Vec::new();
+        for task in [&slow, &task_of_motion(), &task] {
+            let mut env = seeing_task(backend, task, NUM_ENVS, 0);
+            (0..7).for_each(|step| env.step(&push(step, 0, NUM_ENVS)));
+            saved = env.save().unwrap();
+            let mut resumed = seeing_task(backend, task, NUM_ENVS, 0);
+            resumed.load(&saved).unwrap_or_else(|error| panic!("{error}"));
+            for step in 7..40 {
+                env.step(&push(step, 0, NUM_ENVS));
+                resumed.step(&push(step, 0, NUM_ENVS));
+                assert_eq!(env.output(), resumed.output(), "step {step}");
+            }
         }
         let mut quick = task.clone();
         quick.cameras[0].latency = 2;

@@ -4,7 +4,8 @@ use keiko_camera::{Backend, Camera, Channel, Observer, TracerOptions};
 use keiko_model::camera::PixelChannel;
 use keiko_model::imager::{ColorSensor, DepthSensor, Imager};
 use keiko_model::robot::RobotModel;
-use keiko_world::{BatchState, Moment, Picture, Renderer};
+use keiko_world::looks::CameraLook;
+use keiko_world::{BatchState, Looks, Moment, Picture, Renderer};
 
 use crate::support::{Random, camera_around, clutter, render, strewn, with_each};
 
@@ -48,14 +49,24 @@ impl View {
 
     /// What is read of each frame `[channels, height, width]`.
     fn frames(&self, backend: &Backend, channels: &[PixelChannel]) -> Vec<Vec<f64>> {
+        self.exposed(backend, channels, None)
+    }
+
+    /// The same with an exposure that was drawn.
+    fn exposed(&self, backend: &Backend, channels: &[PixelChannel], drawn: Option<f64>) -> Vec<Vec<f64>> {
         let picture = Picture {
             camera: self.camera.clone(),
             channels: channels.to_vec(),
             samples: SAMPLES,
             camera_index: 0,
         };
-        let mut observer = Observer::new(backend, &self.model, 1, &[picture], &TracerOptions::default())
+        let options = TracerOptions { varied: drawn.is_some(), ..TracerOptions::default() };
+        let mut observer = Observer::new(backend, &self.model, 1, &[picture], &options)
             .unwrap_or_else(|error| panic!("{error}"));
+        if let Some(exposure) = drawn {
+            let cameras = vec![CameraLook { exposure, ..CameraLook::default() }];
+            observer.dress(&Looks { cameras, ..Looks::default() }).unwrap_or_else(|error| panic!("{error}"));
+        }
         let mut frame = |step: u32| {
             let moment = Moment { seed: 3, env: 0, episode: 1, step };
             observer.render(&self.state, &[moment]).unwrap_or_else(|error| panic!("{error}"));
@@ -208,6 +219,20 @@ fn depths_have_noise_that_grows_steps_gaps_and_an_end() {
         let error = 5.0 * (dropout * (1.0 - dropout) / asked).sqrt();
         // Both ends of the range are steps, so that which side they fall on is a matter of rounding.
         assert!((share - dropout).abs() < error + 0.002, "{share} of the answers are missing");
+    });
+}
+
+#[test]
+fn an_exposure_that_is_drawn_is_a_factor_on_the_sensors_own() {
+    with_each("sensors::an_exposure_that_is_drawn_is_a_factor_on_the_sensors_own", |backend| {
+        let with = |exposure| Imager {
+            color: Some(ColorSensor { exposure, ..ColorSensor::default() }),
+            ..Imager::default()
+        };
+        let drawn = View::new(26, with(1.2)).exposed(backend, &[PixelChannel::Rgb], Some(0.5));
+        let written = View::new(26, with(0.6)).frames(backend, &[PixelChannel::Rgb]);
+        assert_eq!(drawn, written);
+        assert_ne!(drawn, View::new(26, with(1.2)).frames(backend, &[PixelChannel::Rgb]));
     });
 }
 

@@ -223,7 +223,7 @@ pub fn coat(model: &mut RobotModel) {
         ("parcel", None, used(1, false)),
         ("glazed", finish(0.6, 0.0), used(1, true)),
     ] {
-        model.materials.push(Material { name: name.to_owned(), finish, texture });
+        model.materials.push(Material { name: name.to_owned(), finish, texture, rgba: None });
     }
     let mesh = &mut model.meshes[0];
     let place = |v: u32| {
@@ -303,6 +303,8 @@ pub fn camera_above(random: &mut Random, size: [u32; 2], lens: Lens) -> Camera {
 
 /// A wide-angle lens as a calibration prints it.
 pub const WIDE_ANGLE: Lens = Lens::BrownConrady { k1: -0.2834, k2: 0.0739, p1: 0.002, p2: -0.003, k3: 0.001 };
+/// Columns are angles sideways, rows angles up and down.
+pub const LIDAR: Lens = Lens::Equirectangular;
 /// A fisheye likewise.
 pub const FISHEYE: Lens = Lens::KannalaBrandt { k1: -0.0134, k2: 0.0021, k3: -0.0012, k4: 0.0001 };
 
@@ -328,8 +330,8 @@ pub fn pixel_ray(camera: &Camera, world_from_body: Pose, x: u32, y: u32) -> (DVe
     (world_from_camera.position, world_from_camera.rotation * d, d.z)
 }
 
-/// Where OpenCV's documentation says that a ray is seen: `projectPoints` and `fisheye::projectPoints`.
-fn opencv(lens: Lens, ray: DVec3) -> [f64; 2] {
+/// Where OpenCV's documentation says that a ray is seen: `projectPoints` and `fisheye::projectPoints`; of a panorama its angles.
+pub fn opencv(lens: Lens, ray: DVec3) -> [f64; 2] {
     let r = ray.x.hypot(ray.y);
     match lens {
         Lens::Pinhole => [ray.x / ray.z, ray.y / ray.z],
@@ -346,6 +348,7 @@ fn opencv(lens: Lens, ray: DVec3) -> [f64; 2] {
             let bent = t * (1.0 + k1 * t.powi(2) + k2 * t.powi(4) + k3 * t.powi(6) + k4 * t.powi(8));
             [ray.x, ray.y].map(|aside| if r > 0.0 { bent * aside / r } else { 0.0 })
         }
+        Lens::Equirectangular => [ray.x.atan2(ray.z), ray.y.atan2(ray.x.hypot(ray.z))],
     }
 }
 
@@ -357,9 +360,27 @@ pub fn render(
     cameras: &[Camera],
     channels: &[Channel],
 ) -> Images {
-    let tracer =
-        Tracer::new(backend, model, state.qpos.num_envs().max(state.steps.len()), &TracerOptions::default())
-            .unwrap_or_else(|error| panic!("{error}"));
+    let options = TracerOptions { flow: channels.contains(&Channel::Flow), ..TracerOptions::default() };
+    let tracer = Tracer::new(backend, model, state.qpos.num_envs().max(state.steps.len()), &options)
+        .unwrap_or_else(|error| panic!("{error}"));
+    tracer.pose(state);
+    let group = tracer.group(cameras, channels).unwrap_or_else(|error| panic!("{error}"));
+    tracer.render(&group);
+    tracer.read(&group).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Renders cameras of one size, of bodies that were elsewhere before.
+pub fn render_moved(
+    backend: &Backend,
+    model: &RobotModel,
+    [before, state]: [&BatchState; 2],
+    cameras: &[Camera],
+    channels: &[Channel],
+) -> Images {
+    let options = TracerOptions { flow: true, ..TracerOptions::default() };
+    let num_envs = state.body_position.num_envs();
+    let tracer = Tracer::new(backend, model, num_envs, &options).unwrap_or_else(|error| panic!("{error}"));
+    tracer.pose_before(before).unwrap_or_else(|error| panic!("{error}"));
     tracer.pose(state);
     let group = tracer.group(cameras, channels).unwrap_or_else(|error| panic!("{error}"));
     tracer.render(&group);

@@ -5,7 +5,8 @@ use keiko_camera::{Backend, Channel, Images};
 use keiko_model::light::Lamp;
 
 use crate::support::{
-    FISHEYE, Random, WIDE_ANGLE, camera_above, camera_around, clutter, coat, render, strewn, with_gpu,
+    FISHEYE, LIDAR, Random, WIDE_ANGLE, camera_above, camera_around, clutter, coat, render, render_moved,
+    strewn, with_gpu,
 };
 
 const SIZE: [u32; 2] = [76, 60];
@@ -20,11 +21,12 @@ fn the_cpu_sees_what_the_device_sees() {
             model.lamps = lamps();
             let state = strewn(&model, &mut random, NUM_ENVS);
             let plain = [camera_around(&mut random, SIZE), camera_around(&mut random, SIZE)];
-            let bent = [WIDE_ANGLE, FISHEYE].map(|lens| camera_above(&mut random, SIZE, lens));
+            let before = strewn(&model, &mut random, NUM_ENVS);
+            let bent = [WIDE_ANGLE, FISHEYE, LIDAR].map(|lens| camera_above(&mut random, SIZE, lens));
             let mixed = [plain.as_slice(), &bent].concat();
             for cameras in [plain.as_slice(), &mixed] {
                 let [cpu, device] = [Backend::Cpu, Backend::Gpu(gpu.clone())]
-                    .map(|backend| render(&backend, &model, &state, cameras, &Channel::ALL));
+                    .map(|backend| render_moved(&backend, &model, [&before, &state], cameras, &Channel::ALL));
                 compare(&cpu, &device);
             }
         }
@@ -107,12 +109,15 @@ fn compare(a: &Images, b: &Images) {
     let bytes = count(&|at| (0..4).any(|k| bytes_a[4 * at + k].abs_diff(bytes_b[4 * at + k]) > 1));
     let colors = count(&|at| (0..3).any(|k| off(Channel::RgbFloat, plane(at, k), 2e-3)));
     let lights = count(&|at| (0..3).any(|k| off(Channel::Radiance, plane(at, k), 2e-3)));
+    let double = |at: usize, k: usize| (at / area * 2 + k) * area + at % area;
+    let flows = count(&|at| (0..2).any(|k| off(Channel::Flow, double(at, k), 5e-3)));
     println!(
         "of {pixels} pixels {differ} show another geom; of the others {depths} depths, {normals} normals, {bytes} bytes of \
-         colour, {colors} colours differ"
+         colour, {colors} colours, {flows} flows differ"
     );
     assert!(differ * 2000 <= pixels, "{differ} of {pixels} pixels show another geom");
     assert!(depths * 5000 <= pixels, "{depths} of {pixels} depths differ");
+    assert!(flows * 2000 <= pixels, "{flows} of {pixels} flows differ");
     // Facets and cells that meet under a pixel.
     assert!(normals * 500 <= pixels, "{normals} of {pixels} normals differ");
     // Edges of shadows and squares too.

@@ -2,24 +2,33 @@
 
 use keiko_env::{EnvOptions, Moment, Renderer, TaskEnv, VecEnv};
 use keiko_model::TaskSpec;
+use keiko_model::compose::NUM_FINISHES;
+use keiko_model::imager::ColorSensor;
 use keiko_world::{BatchState, Looks};
 
 use crate::common::{actions, options, scene};
 
-const TERMS: [&str; 6] = [
+const TERMS: [&str; 9] = [
     "randomize.place={ term = \"camera_pose\", position = [-0.02, 0.03], rotation = [-0.1, 0.05] }",
     "randomize.zoom={ term = \"focal_length\", factor = [0.8, 1.3] }",
     "randomize.sun={ term = \"sun\", azimuth = [-3.0, 3.0], elevation = [0.3, 1.2], brightness = [0.5, 1.0], tint = [0.9, 1.1] }",
     "randomize.sky={ term = \"sky\", brightness = [0.5, 1.5] }",
     "randomize.cart_color={ term = \"color\", bodies = [\"cart\"], offset = [-0.3, 0.3] }",
     "randomize.pole_color={ term = \"color\", bodies = [\"pole\", \"world\"], offset = [0.1, 0.2], alike = true }",
+    "randomize.stuff={ term = \"material\", bodies = [\"pole\"], materials = [\"red\", \"bare\", \"tin\"] }",
+    "randomize.shine={ term = \"finish\", bodies = [\"cart\", \"world\"], roughness = [0.2, 0.8] }",
+    "randomize.aperture={ term = \"exposure\", factor = [0.5, 1.5] }",
 ];
+const MATERIALS: &str = "materials=[{ name = \"red\", rgba = [0.5, 0.0, 0.0, 1.0] }, { name = \"bare\" }, \
+                         { name = \"tin\", finish = { roughness = 0.3, metallic = 1.0 } }]";
 
 /// The cartpole in short episodes, seen by a camera.
 fn task(terms: &[&str]) -> TaskSpec {
     let eye =
         "observe.policy.eye={ term = \"camera\", camera = \"side\", channels = [\"grey\"], size = [1, 1] }";
-    scene("cartpole", &[&[eye, "episode.seconds=0.4"], terms].concat())
+    let mut task = scene("cartpole", &[&[eye, "episode.seconds=0.4", MATERIALS], terms].concat());
+    task.cameras[0].color_sensor = Some(ColorSensor::default());
+    task
 }
 
 fn env(terms: &[&str], num_envs: usize, first_env: u32) -> TaskEnv {
@@ -48,6 +57,7 @@ fn looks_are_within_their_ranges_and_fill_them() {
         check("turn", looks.cameras.iter().map(|look| look.turn[axis]).collect(), [-0.1, 0.05]);
     }
     check("zoom", looks.cameras.iter().map(|look| look.zoom).collect(), [0.8, 1.3]);
+    check("exposure", looks.cameras.iter().map(|look| look.exposure).collect(), [0.5, 1.5]);
     check("azimuth", looks.lights.iter().map(|look| look.azimuth.unwrap()).collect(), [-3.0, 3.0]);
     check("elevation", looks.lights.iter().map(|look| look.elevation.unwrap()).collect(), [0.3, 1.2]);
     assert!(looks.lights.iter().all(|look| look.sky_factor[0] == look.sky_factor[1]), "no tint");
@@ -57,22 +67,44 @@ fn looks_are_within_their_ranges_and_fill_them() {
 
     let body = |name: &str| model.bodies.iter().position(|body| body.name == name).unwrap();
     let [cart, pole] = ["cart", "pole"].map(body);
+    let material = |env: usize, geom: usize| looks.materials[env * model.geoms.len() + geom];
+    let red = model.materials.iter().position(|material| material.name == "red");
+    // What it is painted over.
+    let base = |env: usize, geom: usize| match red.filter(|_| material(env, geom) == red) {
+        Some(red) => model.materials[red].rgba.unwrap(),
+        None => model.geoms[geom].rgba,
+    };
     let change = |env: usize, geom: usize, k: usize| {
-        f64::from(looks.colors[env * model.geoms.len() + geom][k] - model.geoms[geom].rgba[k])
+        f64::from(looks.colors[env * model.geoms.len() + geom][k] - base(env, geom)[k])
     };
     for (geom, of) in model.geoms.iter().enumerate() {
         for k in 0..3 {
-            let room = |offset: [f64; 2]| {
-                let c = f64::from(of.rgba[k]);
-                offset.map(|x| (c + x).clamp(0.0, 1.0) - c)
-            };
-            let values: Vec<f64> = (0..NUM_ENVS).map(|env| change(env, geom, k)).collect();
-            let range = if of.body == cart { room([-0.3, 0.3]) } else { room([0.1, 0.2]) };
-            let inside = |x: &f64| *x >= range[0] - 1e-6 && *x <= range[1] + 1e-6;
-            assert!(values.iter().all(inside), "{}: {range:?}", of.name);
+            for env in 0..NUM_ENVS {
+                let room = |offset: [f64; 2]| {
+                    let c = f64::from(base(env, geom)[k]);
+                    offset.map(|x| (c + x).clamp(0.0, 1.0) - c)
+                };
+                let range = if of.body == cart { room([-0.3, 0.3]) } else { room([0.1, 0.2]) };
+                let x = change(env, geom, k);
+                assert!(x >= range[0] - 1e-6 && x <= range[1] + 1e-6, "{}: {x} of {range:?}", of.name);
+            }
             assert!(of.body == cart || of.body == pole || of.body == 0);
         }
+        // How often each material was drawn.
+        let mut counts = std::collections::BTreeMap::new();
+        (0..NUM_ENVS).for_each(|env| *counts.entry(material(env, geom).unwrap()).or_insert(0) += 1);
+        let names: Vec<&str> = counts.keys().map(|k| model.materials[*k].name.as_str()).collect();
+        if of.body == pole {
+            assert_eq!(names, ["red", "bare", "tin"]);
+        } else {
+            assert_eq!(names.len(), NUM_FINISHES, "{names:?}");
+            let roughness = counts.keys().map(|k| model.materials[*k].finish.unwrap().roughness);
+            assert!(roughness.clone().all(|r| (0.2..=0.8).contains(&r)) && roughness.sum::<f64>() > 7.5);
+        }
+        let even = NUM_ENVS as f64 / names.len() as f64;
+        assert!(counts.values().all(|n| (f64::from(*n) - even).abs() < 5.0 * even.sqrt()), "{counts:?}");
     }
+    assert!((0..model.geoms.len()).any(|geom| model.geoms[geom].body == pole));
 }
 
 #[test]
@@ -89,6 +121,7 @@ fn an_environments_looks_are_its_own_and_change_nothing_else() {
             let own = alone.looks();
             assert_eq!((own.cameras[0], own.lights[0]), (looks.cameras[i], looks.lights[i]));
             assert_eq!(own.colors, &looks.colors[i * num_geoms..(i + 1) * num_geoms]);
+            assert_eq!(own.materials, &looks.materials[i * num_geoms..(i + 1) * num_geoms]);
             if !seen.contains(&own.cameras[0].zoom.to_bits()) {
                 seen.push(own.cameras[0].zoom.to_bits());
             }
@@ -163,11 +196,19 @@ fn mistakes_in_looks_are_named_with_their_place() {
         ("sun\", elevation = [-0.1, 0.5]", "the sun is not above the horizon"),
         ("sky\", brightness = [-1.0, 1.0]", "a factor is not over 0"),
         ("color\", bodies = [\"crat\"], offset = [0.0, 0.1]", "did you mean `cart`?"),
+        ("material\", bodies = [\"cart\"], materials = [\"tim\"]", "did you mean `tin`?"),
+        ("finish\", bodies = [\"cart\"]", "the finish has no range"),
+        ("finish\", bodies = [\"cart\"], metallic = [0.5, 1.5]", "a share is not from 0 to 1"),
+        ("exposure\", factor = [0.0, 1.0]", "a factor is not over 0"),
     ] {
         let text = format!("randomize.x={{ term = \"{term} }}");
         let error = TaskEnv::new(&task(&[&text]), &options(1, 0)).err().unwrap().to_string();
         assert!(error.contains(reason) && error.contains("randomize.x"), "{term}: {error}");
     }
+    let mut perfect = task(&["randomize.x={ term = \"exposure\", factor = [0.5, 1.0] }"]);
+    perfect.cameras[0].color_sensor = None;
+    let error = TaskEnv::new(&perfect, &options(1, 0)).err().unwrap().to_string();
+    assert!(error.contains("has no `color_sensor`"), "{error}");
     let mut task = task(&["randomize.x={ term = \"focal_length\", factor = [0.1, 1.0] }"]);
     task.cameras[0].lens =
         keiko_model::lens::Lens::BrownConrady { k1: -0.3, k2: 0.0, p1: 0.0, p2: 0.0, k3: 0.0 };

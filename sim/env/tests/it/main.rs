@@ -14,5 +14,6 @@ mod looks;
 mod randomize;
 mod registry;
 mod senses;
+mod surfaces;
 mod terms;
 mod texts;

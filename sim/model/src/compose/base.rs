@@ -3,6 +3,7 @@
 use glam::{DQuat, DVec3};
 
 use crate::Pose;
+use crate::camera::Follow;
 use crate::robot::{EqualityKind, Joint, JointKind, RobotModel, SensorKind, Softness, Transmission};
 
 /// The floating body of the robot, or its first body.
@@ -21,6 +22,11 @@ pub(super) fn place(model: &mut RobotModel, world_from_robot: Pose) {
     }
     for body in model.bodies.iter_mut().skip(1).filter(|body| body.parent == 0) {
         body.pose = world_from_robot.compose(body.pose);
+    }
+    // What stands beside the robot with the world's axes stands there still.
+    for camera in model.cameras.iter_mut().filter(|camera| matches!(camera.follow, Follow::Track { .. })) {
+        let turn = world_from_robot.rotation;
+        camera.pose = Pose::new(turn * camera.pose.position, turn * camera.pose.rotation);
     }
     for joint in model.joints.iter().filter(|joint| joint.kind == JointKind::Free) {
         for keyframe in &mut model.keyframes {

@@ -1,14 +1,14 @@
 //! Cameras of the scene, appended to those of the robot file.
 
-use glam::DVec3;
+use glam::{DQuat, DVec3};
 
 use super::unit_rotation;
 use crate::Pose;
-use crate::camera::{Camera, looking_along};
+use crate::camera::{Camera, Follow, looking_along};
 use crate::error::{ErrorKind, Result};
 use crate::imager::{FrameTiming, Imager};
 use crate::robot::RobotModel;
-use crate::task::{CameraSpec, Source};
+use crate::task::{CameraMode, CameraSpec, Source};
 
 /// Vertical field of view of a camera that says none \[rad\].
 const FOV_Y: f64 = 0.8;
@@ -27,7 +27,8 @@ pub(super) fn append(model: &mut RobotModel, spec: &CameraSpec, index: usize, so
     let size = [spec.width, spec.height];
     let mut camera = match &spec.robot_camera {
         Some(name) => {
-            if spec.look_at.is_some() || spec.rotation.is_some() || spec.mount != "world" {
+            let has_place = spec.look_at.is_some() || spec.rotation.is_some() || spec.mount != "world";
+            if has_place || spec.mode != CameraMode::Fixed || spec.target.is_some() {
                 return refuse("robot_camera", "both `robot_camera` and a place of its own");
             }
             let found = model.cameras.iter().find(|camera| camera.name == *name).ok_or_else(|| {
@@ -37,13 +38,12 @@ pub(super) fn append(model: &mut RobotModel, spec: &CameraSpec, index: usize, so
             Camera { name: spec.name.clone(), ..found.clone() }.resized(size)
         }
         None => {
-            let body = model.bodies.iter().position(|body| body.name == spec.mount).ok_or_else(|| {
-                let names = model.bodies.iter().map(|body| body.name.as_str());
-                source.unknown(&path("mount"), "body", &spec.mount, names)
-            })?;
+            let body = body_named(model, &spec.mount, &path("mount"), source)?;
             let position = DVec3::from(spec.position);
+            let turns = matches!(spec.mode, CameraMode::TargetBody | CameraMode::TargetBodyCom);
             let rotation = match (spec.look_at, spec.rotation) {
                 (Some(_), Some(_)) => return refuse("rotation", "both `look_at` and `rotation`"),
+                _ if turns => DQuat::IDENTITY,
                 (None, None) => return refuse("name", "the camera needs `look_at` or `rotation`"),
                 (Some(target), None) => {
                     let forward = DVec3::from(target) - position;
@@ -56,7 +56,12 @@ pub(super) fn append(model: &mut RobotModel, spec: &CameraSpec, index: usize, so
                     source.error(ErrorKind::Value, &path("rotation"), "the quaternion has no length")
                 })?,
             };
-            Camera::new(&spec.name, body, Pose::new(position, rotation), size, FOV_Y)
+            let follow = follow(model, spec, position, &path, source)?;
+            let pose = match follow {
+                Follow::Target { .. } => Pose::IDENTITY,
+                _ => Pose::new(position, rotation),
+            };
+            Camera { follow, ..Camera::new(&spec.name, body, pose, size, FOV_Y) }
         }
     };
     lens(&mut camera, spec, &path, source)?;
@@ -77,6 +82,41 @@ pub(super) fn append(model: &mut RobotModel, spec: &CameraSpec, index: usize, so
     Ok(())
 }
 
+fn body_named(model: &RobotModel, name: &str, path: &str, source: &Source) -> Result<usize> {
+    model.bodies.iter().position(|body| body.name == name).ok_or_else(|| {
+        let names = model.bodies.iter().map(|body| body.name.as_str());
+        source.unknown(path, "body", name, names)
+    })
+}
+
+/// How the camera moves with its mount.
+fn follow(
+    model: &RobotModel,
+    spec: &CameraSpec,
+    position: DVec3,
+    path: &dyn Fn(&str) -> String,
+    source: &Source,
+) -> Result<Follow> {
+    let refuse = |key: &str, message: &str| Err(source.error(ErrorKind::Structure, &path(key), message));
+    let com = matches!(spec.mode, CameraMode::TrackCom | CameraMode::TargetBodyCom);
+    match (spec.mode, &spec.target) {
+        (CameraMode::Fixed, None) => Ok(Follow::Fixed),
+        (CameraMode::Track | CameraMode::TrackCom, None) => Ok(Follow::Track { com }),
+        (CameraMode::TargetBody | CameraMode::TargetBodyCom, Some(target)) => {
+            if spec.look_at.is_some() || spec.rotation.is_some() {
+                return refuse("target", "the camera has a `target`, and `look_at` or `rotation` beside it");
+            }
+            Ok(Follow::Target {
+                from: position,
+                body: body_named(model, target, &path("target"), source)?,
+                com,
+            })
+        }
+        (_, None) => refuse("mode", "a camera of this mode needs a `target`"),
+        (_, Some(_)) => refuse("target", "a `target` is for the modes `targetbody` and `targetbodycom`"),
+    }
+}
+
 /// Sets how the camera sees: focal lengths, principal point, distortion.
 fn lens(
     camera: &mut Camera,
@@ -86,16 +126,20 @@ fn lens(
 ) -> Result<()> {
     let refuse = |key: &str, message: &str| Err(source.error(ErrorKind::Structure, &path(key), message));
     camera.lens = spec.lens;
-    let from_fov = |fov_y: f64| [0.5 * f64::from(spec.height) / spec.lens.reach(0.5 * fov_y); 2];
+    let focal = |side: u32, fov: f64| 0.5 * f64::from(side) / spec.lens.reach(0.5 * fov);
+    let from_fov = |fov_y: f64| [focal(spec.height, fov_y); 2];
+    let widest = if spec.lens.is_wide() { f64::INFINITY } else { WIDEST };
+    for (key, fov) in [("fov_x", spec.fov_x), ("fov_y", spec.fov_y)] {
+        if let Some(fov) = fov.filter(|fov| *fov > widest) {
+            let message = format!("`{key}` is {fov}, and the lens sees nothing beside it");
+            let error = source.error(ErrorKind::Value, &path(key), message);
+            return Err(error.allowed(format!("allowed: at most {WIDEST}")));
+        }
+    }
     match (spec.fov_y, spec.focal_length, spec.focal_lengths) {
         (Some(_), Some(_), _) => return refuse("focal_length", "both `fov_y` and `focal_length`"),
         (Some(_), _, Some(_)) => return refuse("focal_lengths", "both `fov_y` and `focal_lengths`"),
         (_, Some(_), Some(_)) => return refuse("focal_lengths", "both `focal_length` and `focal_lengths`"),
-        (Some(fov_y), None, None) if fov_y > WIDEST && !spec.lens.is_wide() => {
-            let message = format!("`fov_y` is {fov_y}, and the lens is no fisheye");
-            let error = source.error(ErrorKind::Value, &path("fov_y"), message);
-            return Err(error.allowed(format!("allowed: at most {WIDEST}")));
-        }
         (Some(fov_y), None, None) => camera.focal = from_fov(fov_y),
         (None, Some(focal), None) => camera.focal = [focal; 2],
         (None, None, Some(focal)) if focal.iter().any(|f| *f <= 0.0) => {
@@ -104,9 +148,17 @@ fn lens(
             return Err(error.allowed("allowed: numbers over 0"));
         }
         (None, None, Some(focal)) => camera.focal = focal,
+        (None, None, None) if let Some(fov_x) = spec.fov_x => camera.focal = [focal(spec.width, fov_x); 2],
         // That of the robot's camera stays.
         (None, None, None) if spec.robot_camera.is_some() => {}
         (None, None, None) => camera.focal = from_fov(FOV_Y),
+    }
+    match spec.fov_x {
+        Some(_) if spec.focal_length.is_some() || spec.focal_lengths.is_some() => {
+            return refuse("fov_x", "both `fov_x` and a focal length");
+        }
+        Some(fov_x) => camera.focal[0] = focal(spec.width, fov_x),
+        None => {}
     }
     if let Some(center) = spec.principal_point {
         camera.center = center;

@@ -5,6 +5,7 @@ mod base;
 mod cameras;
 mod end_effector;
 mod lamps;
+mod materials;
 mod props;
 mod sensors;
 
@@ -19,6 +20,7 @@ use crate::task::InitialPose;
 use crate::{Pose, TaskSpec};
 
 pub use end_effector::Frame;
+pub use materials::{DrawnFinishes, NUM_FINISHES};
 
 /// A task's scene as one model, with what the task needs to know about it.
 #[derive(Clone, Debug)]
@@ -39,6 +41,8 @@ pub struct Scene {
     pub num_robot_joints: usize,
     /// Sensors of the model that observation terms read, by the terms' dotted paths (`observe.policy.feet`).
     pub term_sensors: BTreeMap<String, Vec<usize>>,
+    /// Finishes that the task draws.
+    pub finishes: DrawnFinishes,
 }
 
 impl Scene {
@@ -79,6 +83,9 @@ impl Scene {
         let (mut default_qpos, keyframe) = default_pose(&model, spec)?;
         let default_ctrl = actuators::holding_controls(&model, &default_qpos, keyframe);
 
+        for (index, material) in spec.materials.iter().enumerate() {
+            materials::append(&mut model, material, index, &spec.source)?;
+        }
         for (index, prop) in spec.props.iter().enumerate() {
             default_qpos.extend(props::append(&mut model, prop, index, &spec.source)?);
         }
@@ -88,6 +95,7 @@ impl Scene {
         for (index, lamp) in spec.lamps.iter().enumerate() {
             lamps::append(&mut model, lamp, index, &spec.source)?;
         }
+        let finishes = materials::append_drawn(&mut model, spec);
         model.daylight = spec.daylight;
         model.name.clone_from(&spec.name);
         let base = base::base_body(&model, num_robot_bodies);
@@ -101,6 +109,7 @@ impl Scene {
             num_robot_bodies,
             num_robot_joints,
             term_sensors,
+            finishes,
         })
     }
 }

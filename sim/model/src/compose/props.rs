@@ -2,7 +2,7 @@
 
 use glam::{DQuat, DVec3};
 
-use super::{base, unit_rotation};
+use super::{base, materials, unit_rotation};
 use crate::Pose;
 use crate::error::{ErrorKind, Result};
 use crate::material::Material;
@@ -39,6 +39,24 @@ pub(super) fn append(model: &mut RobotModel, prop: &Prop, index: usize, source: 
         }
     }
 
+    let material = match (&prop.material, prop.finish) {
+        (Some(_), Some(_)) => {
+            return Err(source.error(ErrorKind::Structure, &path("finish"), "both `material` and `finish`"));
+        }
+        (Some(name), None) => {
+            let names = || model.materials.iter().map(|material| material.name.as_str());
+            let found = names().position(|known| known == name);
+            Some(found.ok_or_else(|| source.unknown(&path("material"), "material", name, names()))?)
+        }
+        (None, Some(finish)) => {
+            let name = materials::free_name(model, prop.name.clone());
+            model.materials.push(Material { name, finish: Some(finish), texture: None, rgba: None });
+            Some(model.materials.len() - 1)
+        }
+        (None, None) => None,
+    };
+    let rgba = material.and_then(|material| model.materials[material].rgba).unwrap_or(prop.rgba);
+
     let body_idx = model.bodies.len();
     let inertial = prop.mass.map_or(Inertial::ZERO, |mass| Inertial {
         mass,
@@ -55,17 +73,9 @@ pub(super) fn append(model: &mut RobotModel, prop: &Prop, index: usize, source: 
         gravity_compensation: 0.0,
         mocap: false,
     });
-    let material = prop.finish.map(|finish| {
-        let mut name = prop.name.clone();
-        while model.materials.iter().any(|material| material.name == name) {
-            name.push('_');
-        }
-        model.materials.push(Material { name, finish: Some(finish), texture: None });
-        model.materials.len() - 1
-    });
     for (at, (shape, place)) in shapes.into_iter().enumerate() {
         let pose = Pose::new(place, DQuat::IDENTITY);
-        model.geoms.push(Geom { material, ..geom(prop, geom_name(at), body_idx, shape, pose) });
+        model.geoms.push(Geom { material, rgba, ..geom(prop, geom_name(at), body_idx, shape, pose) });
     }
     if prop.mass.is_none() {
         return Ok(Vec::new());

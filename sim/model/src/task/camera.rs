@@ -20,20 +20,30 @@ pub struct CameraSpec {
     /// like.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub robot_camera: Option<String>,
-    /// Where it is in the frame of its mount \[m\].
+    /// How it moves with its mount.
+    #[serde(default, skip_serializing_if = "CameraMode::is_fixed")]
+    pub mode: CameraMode,
+    /// Body that it looks at, in the modes that say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Where it is in the frame of its mount, or from what it tracks along the world's axes \[m\].
     #[serde(default)]
     pub position: [f64; 3],
-    /// Point in the frame of its mount that is in the middle of its image \[m\]; the frame's z is up.
+    /// Point that is in the middle of its image, likewise \[m\]; z is up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub look_at: Option<[f64; 3]>,
     /// `mount_from_camera`, xyzw, instead of `look_at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<[f64; 4]>,
     /// Vertical field of view \[rad\], distortion left out; 0.8 when neither this nor a focal length is given. Over 3.1 for
-    /// fisheyes alone.
+    /// lenses alone that see beside and behind the camera.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0), range(max = 6.2))]
     pub fov_y: Option<f64>,
+    /// Horizontal field of view \[rad\], distortion left out; when absent, pixels are square.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = 6.3))]
+    pub fov_x: Option<f64>,
     /// Focal length \[pixel\], instead of `fov_y`; of a fisheye, pixels a radian at the middle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0))]
@@ -82,6 +92,29 @@ pub struct CameraSpec {
     #[serde(default)]
     #[schemars(range(max = 64))]
     pub latency: u32,
+}
+
+/// How a camera moves with its mount, in MuJoCo's words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CameraMode {
+    /// It is fixed to it.
+    #[default]
+    Fixed,
+    /// It keeps its place beside the mount's origin, and its direction in the world.
+    Track,
+    /// It keeps its place beside the centre of mass of the mount and all that hangs on it, and its direction in the world.
+    TrackCom,
+    /// It stands on its mount and turns towards the origin of its target.
+    TargetBody,
+    /// It stands on its mount and turns towards the centre of mass of its target and all that hangs on it.
+    TargetBodyCom,
+}
+
+impl CameraMode {
+    fn is_fixed(&self) -> bool {
+        *self == Self::Fixed
+    }
 }
 
 fn single() -> u32 {

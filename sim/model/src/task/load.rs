@@ -117,6 +117,11 @@ impl TaskSpec {
         };
         self.robot.file = absolute("file", &self.robot.file);
         self.robot.root = self.robot.root.as_deref().map(|root| absolute("root", root));
+        for material in &mut self.materials {
+            // What a scene lists stands in its file.
+            let beside = |path: &Path| std::path::absolute(folder.join(path)).unwrap_or(folder.join(path));
+            material.texture = material.texture.as_deref().map(beside);
+        }
     }
 
     /// What the schema cannot say: references between tables, order of ranges, training values.

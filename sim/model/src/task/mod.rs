@@ -9,6 +9,7 @@ mod find;
 mod lamp;
 mod language;
 mod load;
+mod material;
 mod node;
 mod observe;
 mod prop;
@@ -22,11 +23,12 @@ mod terminate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use camera::CameraSpec;
+pub use camera::{CameraMode, CameraSpec};
 pub use find::{list_scenes, resolve_scene};
 pub use lamp::LampSpec;
 pub use language::{Instruction, Language, NamedObject, NamedTarget};
 pub use load::Source;
+pub use material::MaterialSpec;
 pub use observe::{Observation, ObservationTerm, QuaternionOrder, RelativeTo};
 pub use prop::{Prop, PropShape};
 pub use randomize::{Randomization, RandomizationTerm};
@@ -57,6 +59,9 @@ pub struct TaskSpec {
     /// Floor, walls and things, in the order of their bodies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub props: Vec<Prop>,
+    /// Surfaces, besides those of the robot file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub materials: Vec<MaterialSpec>,
     /// Cameras, besides those of the robot file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cameras: Vec<CameraSpec>,

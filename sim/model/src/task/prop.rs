@@ -42,6 +42,9 @@ pub struct Prop {
     /// How its surface sends light back; dull without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finish: Option<Finish>,
+    /// A material of the scene or of the robot file, instead of `finish`; its colour counts, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub material: Option<String>,
 }
 
 fn grey() -> [f32; 4] {

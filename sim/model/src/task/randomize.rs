@@ -276,6 +276,43 @@ pub enum Randomization {
         #[serde(default)]
         alike: bool,
     },
+    /// What bodies are made of, one draw a body from a list.
+    Material {
+        /// Which bodies: of the robot, props, or `world` for what stands still in the robot file.
+        bodies: Patterns,
+        /// Names of materials of the scene or of the robot file. Where one has a colour, that counts; `color` is added to it.
+        #[schemars(length(min = 1))]
+        materials: Vec<String>,
+        /// Whether all of them get the same draw.
+        #[serde(default)]
+        alike: bool,
+    },
+    /// How the surfaces of bodies send light back, one draw a body from 16 finishes that are spread over the ranges; their
+    /// pictures and colours stay, and so does what has no range.
+    Finish {
+        /// Which bodies: of the robot, props, or `world` for what stands still in the robot file.
+        bodies: Patterns,
+        /// Range of the roughness.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        roughness: Option<[f64; 2]>,
+        /// Range of the share of metal.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        metallic: Option<[f64; 2]>,
+        /// Range of what is mirrored where it is no metal, in units of 8 %.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        specular: Option<[f64; 2]>,
+        /// Whether all of them get the same draw.
+        #[serde(default)]
+        alike: bool,
+    },
+    /// Factor on the exposure of cameras that have a `color_sensor`, one draw a camera.
+    Exposure {
+        /// Which cameras.
+        #[serde(default = "all")]
+        cameras: Patterns,
+        /// Smallest and largest factor.
+        factor: [f64; 2],
+    },
     /// A sudden change of the base's horizontal velocity, in a random direction, now and then.
     Push {
         /// Smallest and largest time between pushes \[s\].

@@ -1,6 +1,7 @@
 //! Checks of everything that hangs on bodies and joints.
 
 use super::Check;
+use crate::camera::Follow;
 use crate::inertia::check_solid;
 use crate::robot::{ContactSide, EqualityKind, FrameRef, SensorKind, Shape, Transmission};
 
@@ -105,6 +106,10 @@ impl Check<'_> {
             let name = &camera.name;
             self.index("camera", name, "body", camera.body, self.model.bodies.len());
             self.pose("camera", name, camera.pose);
+            if let Follow::Target { from, body, .. } = camera.follow {
+                self.index("camera", name, "target", body, self.model.bodies.len());
+                self.finite("camera", name, "place", &from.to_array());
+            }
             self.finite("camera", name, "principal point", &camera.center);
             self.finite("camera", name, "lens", &camera.lens.coefficients());
             for focal in camera.focal {

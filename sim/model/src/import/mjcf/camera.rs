@@ -1,4 +1,4 @@
-//! `<camera>`: pinhole cameras fixed to bodies.
+//! `<camera>`: pinhole cameras on bodies.
 
 use std::f64::consts::PI;
 
@@ -8,9 +8,10 @@ use super::Reader;
 use super::geom::Scope;
 use super::names::Target;
 use crate::Pose;
-use crate::camera::Camera;
+use crate::camera::{Camera, Follow};
 use crate::error::{ErrorKind, Result};
-use crate::import::xml::Element;
+use crate::import::xml::{Attribute, Element};
+use crate::kinematics::forward_kinematics;
 
 /// Image of a camera whose file does not say how large it is \[pixel\].
 const SIZE: [u32; 2] = [64, 64];
@@ -48,22 +49,16 @@ impl<'a> Reader<'a> {
             return Err(value("resolution", format!("{}: `resolution` is {resolution:?}", e.describe()))
                 .allowed(format!("whole numbers from 1 to {MAX_SIDE}")));
         }
-        let dropped = if orthographic {
-            Some("orthographic cameras are not supported")
-        } else if mode >= 3 {
-            e.get("target");
-            Some("cameras that turn towards a body are not supported")
-        } else {
-            None
-        };
-        if let Some(reason) = dropped {
+        if orthographic {
             self.cameras.claim(e, scope.suffix, Target::Dropped, self.limits)?;
             e.visit_all();
-            self.report.dropped_visual(e, "", reason);
+            self.report.dropped_visual(e, "", "orthographic cameras are not supported");
             return Ok(());
         }
-        if mode > 0 {
-            self.report.approximated(e, "`mode`", "the camera turns with its body");
+        let target = e.get("target");
+        if mode >= 3 && target.is_none() {
+            let message = format!("{}: a camera of mode `{}` needs a `target`", e.describe(), MODES[mode]);
+            return Err(e.error_at("mode", ErrorKind::Structure, message));
         }
         let index = self.model.cameras.len();
         let name = self.cameras.claim(e, scope.suffix, Target::Kept(index), self.limits)?;
@@ -78,6 +73,50 @@ impl<'a> Reader<'a> {
             }
         }
         self.model.cameras.push(camera);
+        let com = mode == 2 || mode == 4;
+        match target {
+            _ if mode == 0 => {}
+            Some(target) if mode >= 3 => {
+                self.following_cameras.push(Following { index, com, target: Some(target) })
+            }
+            _ => self.following_cameras.push(Following { index, com, target: None }),
+        }
         Ok(())
     }
+
+    /// Puts the cameras that follow a body on rigs of their own. What never turns is turned as at the reference pose.
+    pub(super) fn place_cameras(&mut self) -> Result<()> {
+        if self.following_cameras.is_empty() {
+            return Ok(());
+        }
+        let poses = forward_kinematics(&self.model, &self.model.reference_qpos());
+        for Following { index, com, target } in std::mem::take(&mut self.following_cameras) {
+            let Camera { body, pose, .. } = self.model.cameras[index];
+            let (follow, pose) = match target {
+                None => {
+                    let follow = Follow::Track { com };
+                    (
+                        follow,
+                        follow.rig(&self.model, body, &poses).inverse().compose(poses[body].compose(pose)),
+                    )
+                }
+                Some(target) => {
+                    let Target::Kept(target) = self.bodies.find(target)? else { continue };
+                    (Follow::Target { from: pose.position, body: target, com }, Pose::IDENTITY)
+                }
+            };
+            let camera = &mut self.model.cameras[index];
+            (camera.follow, camera.pose) = (follow, pose);
+        }
+        Ok(())
+    }
+}
+
+/// A camera that is not fixed to its body.
+pub(super) struct Following<'a> {
+    index: usize,
+    /// Whether it goes with, or looks at, a centre of mass.
+    com: bool,
+    /// The attribute that names the body that it looks at.
+    target: Option<&'a Attribute>,
 }

@@ -106,8 +106,9 @@ impl<'a> Reader<'a> {
         };
         let index = self.model.materials.len();
         let name = self.materials.claim(e, "", Target::Kept(index), self.limits)?;
-        self.model.materials.push(Material { name, finish: spec.finish(), texture });
-        self.material_assets.push(MaterialAsset { rgba: spec.rgba.map(|c| c.map(|x| x as f32)) });
+        let rgba = spec.rgba.map(|c| c.map(|x| x as f32));
+        self.model.materials.push(Material { name, finish: spec.finish(), texture, rgba });
+        self.material_assets.push(MaterialAsset { rgba });
         Ok(())
     }
 }

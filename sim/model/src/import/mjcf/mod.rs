@@ -28,6 +28,7 @@ mod sensor;
 mod texture;
 
 use self::asset::MeshAsset;
+use self::camera::Following;
 use self::compiler::Compiler;
 use self::defaults::Defaults;
 use self::light::AimedLight;
@@ -74,6 +75,7 @@ struct Reader<'a> {
     cameras: Names,
     lights: Names,
     aimed_lights: Vec<AimedLight<'a>>,
+    following_cameras: Vec<Following<'a>>,
     meshes: Names,
     materials: Names,
     textures: Names,
@@ -123,6 +125,7 @@ impl<'a> Reader<'a> {
             cameras: Names::new("camera"),
             lights: Names::new("light"),
             aimed_lights: Vec::new(),
+            following_cameras: Vec::new(),
             meshes: Names::new("mesh"),
             materials: Names::new("material"),
             textures: Names::new("texture"),
@@ -147,6 +150,7 @@ impl<'a> Reader<'a> {
         self.read_bodies()?;
         self.read_headlight()?;
         self.aim_lights()?;
+        self.place_cameras()?;
         self.read_tendons()?;
         self.read_contacts()?;
         self.read_equalities()?;

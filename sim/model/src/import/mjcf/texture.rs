@@ -147,18 +147,17 @@ impl<'a> Reader<'a> {
         let path = self.texture_file(e, &file.value);
         let bytes =
             self.files.read(&path, self.limits.mesh_bytes, &file.location()).map_err(|e| e.message)?;
-        let Pixels { width, height, rgb } =
+        let Pixels { width, height, mut rgb } =
             png::decode(&bytes).map_err(|why| format!("`{}`: {why}", file.value))?;
         if width == 0 || height == 0 {
             return Err(format!("`{}` has no pixels", file.value));
         }
-        let source = |row: usize, column: usize| {
-            let row = if upside_down { height - 1 - row } else { row };
-            let column = if across { width - 1 - column } else { column };
-            3 * (row * width + column)
-        };
-        let places = (0..height).flat_map(|row| (0..width).map(move |column| (row, column)));
-        let rgb = places.flat_map(|(row, column)| rgb[source(row, column)..][..3].to_vec()).collect();
+        if upside_down {
+            rgb = rgb.chunks_exact(3 * width).rev().flatten().copied().collect();
+        }
+        if across {
+            rgb.chunks_exact_mut(3 * width).for_each(|row| row.as_chunks_mut::<3>().0.reverse());
+        }
         Ok(Pixels { height, width, rgb })
     }
 }
