@@ -57,7 +57,8 @@ pub fn options_of(env: &TaskEnv) -> TracerOptions {
     TracerOptions { varied: env.looks_vary(), ..options(env.scene()) }
 }
 
-/// Gives a tracer of [`options_of`] the looks of the episodes that environments are in, and a group of one camera its places.
+/// Gives a tracer of [`options_of`] the looks of the episodes that environments are in, and a group of one camera its places; comes
+/// before the tracer is posed, for the lamps.
 ///
 /// # Errors
 /// The looks do not fit the camera's lens.

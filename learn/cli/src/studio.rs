@@ -37,11 +37,11 @@ impl Studio {
     /// # Errors
     /// If the device is lost.
     pub fn shoot(&self, env: &TaskEnv) -> Result<Vec<Vec<Image>>, CameraError> {
-        self.tracer.pose(env.state());
         for (camera, group) in &self.groups {
             eyes::dress(&self.tracer, group, camera, env)?;
-            self.tracer.render(group);
         }
+        self.tracer.pose(env.state());
+        self.groups.iter().for_each(|(_, group)| self.tracer.render(group));
         let read = |(_, group): &(Camera, CameraGroup)| {
             let images = self.tracer.read(group)?;
             let [width, height] = images.size.map(|side| side as usize);

@@ -107,7 +107,7 @@ impl Developer {
     /// # Panics
     /// If the state is of another model or another number of environments.
     pub fn trace(&self, state: &BatchState, num_envs: usize) {
-        self.tracer.pose(&self.rigs.place(state), &lamps::placed(&self.lamps, state));
+        self.tracer.pose(&self.rigs.place(state), &lamps::placed(&self.lamps, &[], state));
         for image in &self.images {
             self.tracer.render_first(&image.group, num_envs);
         }

@@ -1,20 +1,23 @@
 //! Lamps where their bodies are.
 
-use glam::{Quat, Vec3};
+use glam::{DVec3, Quat, Vec3};
 use keiko_gpu::camera as layout;
 use keiko_model::light::{Daylight, FileLight, Lamp};
 use keiko_model::robot::RobotModel;
 use keiko_world::BatchState;
+use keiko_world::looks::LampLook;
 
-/// Lamps of every environment `[num_envs, lamps]`.
-pub(crate) fn placed(lamps: &[Lamp], state: &BatchState) -> Vec<layout::Lamp> {
+/// Lamps of every environment `[num_envs, lamps]`; `looks` are as many, or none where all are as in the model.
+pub(crate) fn placed(lamps: &[Lamp], looks: &[LampLook], state: &BatchState) -> Vec<layout::Lamp> {
     let num_envs = state.body_position.num_envs();
     let envs = (0..num_envs).flat_map(|env| lamps.iter().map(move |lamp| (env, lamp)));
-    envs.map(|(env, lamp)| place(lamp, state, env)).collect()
+    let look = |at: usize| looks.get(at).copied().unwrap_or_default();
+    envs.enumerate().map(|(at, (env, lamp))| place(lamp, look(at), state, env)).collect()
 }
 
-fn place(lamp: &Lamp, state: &BatchState, env: usize) -> layout::Lamp {
-    let (mut position, mut direction) = (lamp.position.as_vec3(), lamp.direction.as_vec3());
+fn place(lamp: &Lamp, look: LampLook, state: &BatchState, env: usize) -> layout::Lamp {
+    let position = lamp.position + DVec3::from(look.shift);
+    let (mut position, mut direction) = (position.as_vec3(), lamp.direction.as_vec3());
     if lamp.body != 0 {
         let at = [0, 1, 2].map(|k| state.body_position.get(3 * lamp.body + k, env));
         let turn = [0, 1, 2, 3].map(|k| state.body_rotation.get(4 * lamp.body + k, env));
@@ -30,7 +33,7 @@ fn place(lamp: &Lamp, state: &BatchState, env: usize) -> layout::Lamp {
         range: lamp.range as f32,
         direction: direction.to_array(),
         edge,
-        color: lamp.color.as_vec3().to_array(),
+        color: (lamp.color.as_vec3() * Vec3::from(look.factor)).to_array(),
         sharpness,
         shadow: u32::from(lamp.shadow),
         parallel: u32::from(lamp.parallel),

@@ -1,11 +1,14 @@
 //! The tracer of a batch, on the CPU or on a GPU.
 
+use std::sync::{Mutex, PoisonError};
+
 use keiko_gpu::Gpu;
 use keiko_gpu::camera as layout;
 use keiko_gpu::camera::Look;
 use keiko_model::camera::{Camera, Channel, Follow};
 use keiko_model::light::Lamp;
 use keiko_model::robot::{Geom, RobotModel, Shape};
+use keiko_world::looks::LampLook;
 use keiko_world::{BatchState, Looks};
 
 use crate::assets::Assets;
@@ -62,6 +65,8 @@ pub struct Tracer {
     num_envs: usize,
     rigs: Rigs,
     lamps: Vec<Lamp>,
+    /// How they were dressed last.
+    lamp_looks: Mutex<Vec<LampLook>>,
     flow: bool,
     /// What is dressed, where looks vary.
     dresser: Option<Dresser>,
@@ -99,7 +104,8 @@ impl Tracer {
                 options,
             )?),
         };
-        Ok(Self { num_envs, rigs, lamps: model.lamps.clone(), flow: options.flow, dresser, side })
+        let (lamps, lamp_looks) = (model.lamps.clone(), Mutex::default());
+        Ok(Self { num_envs, rigs, lamps, lamp_looks, flow: options.flow, dresser, side })
     }
 
     /// Environments.
@@ -113,7 +119,8 @@ impl Tracer {
     /// If the state is of another model or another number of environments.
     pub fn pose(&self, state: &BatchState) {
         self.expect(state);
-        let (bodies, lamps) = (self.rigs.place(state), lamps::placed(&self.lamps, state));
+        let looks = self.lamp_looks.lock().unwrap_or_else(PoisonError::into_inner);
+        let (bodies, lamps) = (self.rigs.place(state), lamps::placed(&self.lamps, &looks, state));
         match &self.side {
             Side::Native(tracer) => tracer.pose(bodies, lamps),
             Side::Device(tracer) => tracer.pose(&bodies, &lamps),
@@ -147,7 +154,8 @@ impl Tracer {
         assert_eq!(state.body_rotation.as_slice().len(), 4 * bodies, "rotations");
     }
 
-    /// Gives environments light and colours of their own from now on; cameras are aimed by [`Tracer::aim`].
+    /// Gives environments light, materials and colours of their own from now on, and lamps at the next [`Tracer::pose`]; cameras are
+    /// aimed by [`Tracer::aim`].
     ///
     /// # Errors
     /// [`CameraError::Group`] if the tracer was made for environments that look alike ([`TracerOptions::varied`]).
@@ -156,6 +164,9 @@ impl Tracer {
     /// If the looks are of another model or another number of environments.
     pub fn dress(&self, looks: &Looks) -> Result<(), CameraError> {
         let Some(dresser) = &self.dresser else { return Err(CameraError::Group(ALIKE.to_owned())) };
+        let lamps = self.num_envs * self.lamps.len();
+        assert!(looks.lamps.is_empty() || looks.lamps.len() == lamps, "lamps");
+        looks.lamps.clone_into(&mut self.lamp_looks.lock().unwrap_or_else(PoisonError::into_inner));
         let (lights, materials) =
             (dresser.lights(looks, self.num_envs), dresser.materials(looks, self.num_envs));
         match &self.side {

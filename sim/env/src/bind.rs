@@ -304,6 +304,13 @@ impl Binder<'_> {
         self.select(&candidates, patterns, "camera", path)
     }
 
+    /// Lamps that match, in model order.
+    pub fn lamps(&self, patterns: &[String], path: &str) -> Result<Vec<usize>> {
+        let lamps = self.scene.model.lamps.iter().enumerate();
+        let candidates: Vec<(usize, &str)> = lamps.map(|(index, lamp)| (index, lamp.name.as_str())).collect();
+        self.select(&candidates, patterns, "lamp", path)
+    }
+
     /// Actuators that match, in model order.
     pub fn actuators(&self, patterns: &[String], path: &str) -> Result<Vec<usize>> {
         let actuators = self.scene.model.actuators.iter().enumerate();

@@ -7,7 +7,7 @@ use keiko_model::error::ErrorKind;
 use keiko_model::robot::RobotModel;
 use keiko_model::task::{Randomization, matches_pattern};
 use keiko_world::Moment;
-use keiko_world::looks::{CameraLook, LightLook, Looks};
+use keiko_world::looks::{CameraLook, LampLook, LightLook, Looks};
 
 use crate::bind::Binder;
 use crate::draw::{Draw, MAX_STREAMS, Purpose, Who};
@@ -55,6 +55,12 @@ enum Bound {
         cameras: Vec<usize>,
         factor: [f64; 2],
     },
+    Lamp {
+        lamps: Vec<usize>,
+        position: [f64; 2],
+        brightness: [f64; 2],
+        tint: [f64; 2],
+    },
 }
 
 /// All randomisation of looks of a task.
@@ -62,6 +68,7 @@ enum Bound {
 pub(crate) struct LooksRandomizer {
     terms: Vec<Bound>,
     num_cameras: usize,
+    num_lamps: usize,
     /// Colours of the model's geoms, sRGB.
     colors: Vec<[f32; 3]>,
     /// Materials of the model's geoms.
@@ -76,6 +83,7 @@ impl LooksRandomizer {
         Self {
             terms: Vec::new(),
             num_cameras: model.cameras.len(),
+            num_lamps: model.lamps.len(),
             colors: model.geoms.iter().map(|geom| rgb(geom.rgba)).collect(),
             materials: model.geoms.iter().map(|geom| geom.material).collect(),
             brought: model.materials.iter().map(|material| material.rgba.map(rgb)).collect(),
@@ -125,6 +133,12 @@ impl LooksRandomizer {
                 }
             }
             Randomization::Sky { brightness, tint } => Bound::Sky {
+                brightness: positive(*brightness, "brightness")?,
+                tint: positive(*tint, "tint")?,
+            },
+            Randomization::Lamp { lamps, position, brightness, tint } => Bound::Lamp {
+                lamps: binder.lamps(lamps, &at("lamps"))?,
+                position: binder.ordered(*position, &at("position"))?,
                 brightness: positive(*brightness, "brightness")?,
                 tint: positive(*tint, "tint")?,
             },
@@ -197,6 +211,8 @@ impl LooksRandomizer {
         cameras.fill(CameraLook::default());
         let light = &mut looks.lights[index];
         *light = LightLook::default();
+        let lamps = &mut looks.lamps[index * self.num_lamps..][..self.num_lamps];
+        lamps.fill(LampLook::default());
         let colors = &mut looks.colors[index * self.colors.len()..][..self.colors.len()];
         colors.copy_from_slice(&self.colors);
         let materials = &mut looks.materials[index * self.materials.len()..][..self.materials.len()];
@@ -243,6 +259,13 @@ impl LooksRandomizer {
                     for group in geoms {
                         let which = draw.whole([0, NUM_FINISHES as u32 - 1]) as usize;
                         group.iter().for_each(|(geom, first)| materials[*geom] = Some(first + which));
+                    }
+                }
+                Bound::Lamp { lamps: which, position, brightness, tint } => {
+                    for lamp in which {
+                        let look = &mut lamps[*lamp];
+                        look.shift = look.shift.map(|x| x + draw.range(*position));
+                        scale(&mut look.factor, &mut draw, *brightness, *tint);
                     }
                 }
                 Bound::Exposure { cameras: which, factor } => {
@@ -313,6 +336,7 @@ impl Wardrobe {
         if !randomizer.is_empty() {
             looks.cameras = vec![CameraLook::default(); num_envs * randomizer.num_cameras];
             looks.lights = vec![LightLook::default(); num_envs];
+            looks.lamps = vec![LampLook::default(); num_envs * randomizer.num_lamps];
             looks.colors = randomizer.colors.repeat(num_envs);
             looks.materials = randomizer.materials.repeat(num_envs);
         }

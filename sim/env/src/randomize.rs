@@ -425,6 +425,7 @@ fn bind_term(binder: &Binder<'_>, term: &Randomization, path: &str) -> Result<Bo
         | Randomization::Sun { .. }
         | Randomization::Sky { .. }
         | Randomization::Color { .. }
+        | Randomization::Lamp { .. }
         | Randomization::Material { .. }
         | Randomization::Finish { .. }
         | Randomization::Exposure { .. } => unreachable!("pushes and looks are bound apart"),

@@ -7,6 +7,8 @@ pub struct Looks {
     pub cameras: Vec<CameraLook>,
     /// Of the light `[num_envs]`.
     pub lights: Vec<LightLook>,
+    /// Of each lamp of the model `[num_envs, lamps]`.
+    pub lamps: Vec<LampLook>,
     /// Colour of each geom of the model, sRGB in [0, 1] `[num_envs, geoms]`.
     pub colors: Vec<[f32; 3]>,
     /// Material of each geom of the model, by its index, and none where its surface is bare `[num_envs, geoms]`.
@@ -29,6 +31,21 @@ pub struct CameraLook {
 impl Default for CameraLook {
     fn default() -> Self {
         Self { shift: [0.0; 3], turn: [0.0; 3], zoom: 1.0, exposure: 1.0 }
+    }
+}
+
+/// How a lamp differs from its model's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LampLook {
+    /// Added to its place, in the frame of its mount \[m\].
+    pub shift: [f64; 3],
+    /// Factors on its colour, linear RGB.
+    pub factor: [f32; 3],
+}
+
+impl Default for LampLook {
+    fn default() -> Self {
+        Self { shift: [0.0; 3], factor: [1.0; 3] }
     }
 }
 

@@ -82,12 +82,12 @@ impl Film {
     /// # Errors
     /// The device or the disk fails.
     pub fn frame(&mut self, env: &TaskEnv) -> CommandResult<()> {
+        let large = self.camera.clone().resized(self.camera.size.map(|side| 2 * side));
+        eyes::dress(&self.tracer, &self.group, &large, env).or_exit(Code::Machine)?;
         match self.started_at {
             Some(start) => self.tracer.pose(&moved(env.state(), start)),
             None => self.tracer.pose(env.state()),
         }
-        let large = self.camera.clone().resized(self.camera.size.map(|side| 2 * side));
-        eyes::dress(&self.tracer, &self.group, &large, env).or_exit(Code::Machine)?;
         self.tracer.render(&self.group);
         let images = self.tracer.read(&self.group).or_exit(Code::Machine)?;
         let [width, height] = self.camera.size.map(|side| side as usize);

@@ -88,10 +88,10 @@ pub fn run(args: &Render, output: &mut Output) -> CommandResult {
         if let Some(before) = &subject.before {
             tracer.pose_before(before)?;
         }
-        tracer.pose(&subject.state);
         if let Some(env) = &subject.env {
             eyes::dress(&tracer, &group, camera, env)?;
         }
+        tracer.pose(&subject.state);
         tracer.render(&group);
         Ok(tracer.read(&group)?)
     };

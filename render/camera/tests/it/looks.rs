@@ -1,9 +1,11 @@
 //! Looks that differ by environment: what is drawn is what a model, a camera or a light with these values shows.
 
+use glam::{DVec3, Vec3};
 use keiko_camera::{Backend, Camera, Channel, Images, Look, Tracer, TracerOptions, aimed, daylight};
 use keiko_model::lens::Lens;
+use keiko_model::light::Lamp;
 use keiko_model::robot::RobotModel;
-use keiko_world::looks::{CameraLook, LightLook};
+use keiko_world::looks::{CameraLook, LampLook, LightLook};
 use keiko_world::{BatchState, Looks};
 
 use crate::support::{
@@ -17,8 +19,8 @@ fn varied(num_envs: usize, looks: &Looks, state: &BatchState, of: &Of<'_>) -> Im
     let options = TracerOptions { varied: true, flow: true, ..TracerOptions::default() };
     let tracer = Tracer::new(of.backend, of.model, num_envs, &options).expect("it fits");
     let group = tracer.group(of.cameras, &Channel::ALL).expect("they fit");
-    tracer.pose(state);
     tracer.dress(looks).expect("it was planned");
+    tracer.pose(state);
     if !looks.cameras.is_empty() {
         let aim = |(at, look): (usize, &CameraLook)| aimed(&of.cameras[at % of.cameras.len()], look);
         let cameras: Vec<Camera> = looks.cameras.iter().enumerate().map(aim).collect();
@@ -52,6 +54,10 @@ fn drawn(random: &mut Random, model: &RobotModel, cameras: &[Camera]) -> Looks {
             sun_factor: [0; 3].map(|_| random.within(0.5, 1.2) as f32),
             sky_factor: [0; 3].map(|_| random.within(0.5, 1.5) as f32),
         });
+        looks.lamps.extend(model.lamps.iter().map(|_| LampLook {
+            shift: [0; 3].map(|_| random.within(-0.3, 0.3)),
+            factor: [0; 3].map(|_| random.within(0.4, 1.5) as f32),
+        }));
         looks.colors.extend(model.geoms.iter().map(|_| [0; 3].map(|_| random.unit() as f32)));
         let materials = model.materials.len();
         let drawn = |random: &mut Random| (random.unit() * (materials + 1) as f64) as usize;
@@ -60,12 +66,26 @@ fn drawn(random: &mut Random, model: &RobotModel, cameras: &[Camera]) -> Looks {
     looks
 }
 
+/// A bulb in the world, and one on a body.
+fn lamps() -> Vec<Lamp> {
+    let lamp = |name: &str, body, z| Lamp {
+        name: name.to_owned(),
+        body,
+        position: DVec3::new(0.3, -0.4, z),
+        color: DVec3::new(0.8, 0.6, 0.5),
+        ..Lamp::default()
+    };
+    vec![lamp("bulb", 0, 1.8), lamp("torch", 2, 0.5)]
+}
+
 /// The part of one environment.
 fn only(looks: &Looks, env: usize) -> Looks {
-    let [cameras, colors] = [looks.cameras.len(), looks.colors.len()].map(|len| len / NUM_ENVS);
+    let [cameras, colors, lamps] =
+        [looks.cameras.len(), looks.colors.len(), looks.lamps.len()].map(|len| len / NUM_ENVS);
     Looks {
         cameras: looks.cameras[env * cameras..(env + 1) * cameras].to_vec(),
         lights: vec![looks.lights[env]],
+        lamps: looks.lamps[env * lamps..(env + 1) * lamps].to_vec(),
         colors: looks.colors[env * colors..(env + 1) * colors].to_vec(),
         materials: looks.materials[env * colors..(env + 1) * colors].to_vec(),
     }
@@ -77,6 +97,7 @@ fn looks_that_change_nothing_change_no_bit() {
         let mut random = Random(31);
         let mut model = clutter(&mut random, true);
         coat(&mut model);
+        model.lamps = lamps();
         let state = strewn(&model, &mut random, NUM_ENVS);
         let cameras = [camera_around(&mut random, SIZE), camera_above(&mut random, SIZE, FISHEYE)];
         let plain = render(backend, &model, &state, &cameras, &Channel::ALL);
@@ -86,6 +107,7 @@ fn looks_that_change_nothing_change_no_bit() {
         let same = Looks {
             cameras: vec![CameraLook::default(); 2 * NUM_ENVS],
             lights: vec![LightLook::default(); NUM_ENVS],
+            lamps: vec![LampLook::default(); NUM_ENVS * model.lamps.len()],
             colors: colors.collect::<Vec<_>>().repeat(NUM_ENVS),
             materials: model.geoms.iter().map(|geom| geom.material).collect::<Vec<_>>().repeat(NUM_ENVS),
         };
@@ -99,6 +121,7 @@ fn what_is_drawn_is_what_a_scene_with_these_values_shows() {
         let mut random = Random(32);
         let mut model = clutter(&mut random, false);
         coat(&mut model);
+        model.lamps = lamps();
         let state = strewn(&model, &mut random, NUM_ENVS);
         let cameras = [camera_around(&mut random, SIZE), camera_above(&mut random, SIZE, FISHEYE)];
         let looks = drawn(&mut random, &model, &cameras);
@@ -116,6 +139,11 @@ fn what_is_drawn_is_what_a_scene_with_these_values_shows() {
                 let color = mine.colors[k];
                 geom.rgba = [color[0], color[1], color[2], 1.0];
                 geom.material = mine.materials[k];
+            }
+            for (lamp, look) in painted.lamps.iter_mut().zip(&mine.lamps) {
+                lamp.position += DVec3::from(look.shift);
+                // As f32, in which lamps are traced.
+                lamp.color = (lamp.color.as_vec3() * Vec3::from(look.factor)).as_dvec3();
             }
             let light = mine.lights[0];
             let (azimuth, elevation) = (light.azimuth.expect("drawn"), light.elevation.expect("drawn"));

@@ -4,11 +4,12 @@ use keiko_env::{EnvOptions, Moment, Renderer, TaskEnv, VecEnv};
 use keiko_model::TaskSpec;
 use keiko_model::compose::NUM_FINISHES;
 use keiko_model::imager::ColorSensor;
+use keiko_world::looks::LampLook;
 use keiko_world::{BatchState, Looks};
 
 use crate::common::{actions, options, scene};
 
-const TERMS: [&str; 9] = [
+const TERMS: [&str; 10] = [
     "randomize.place={ term = \"camera_pose\", position = [-0.02, 0.03], rotation = [-0.1, 0.05] }",
     "randomize.zoom={ term = \"focal_length\", factor = [0.8, 1.3] }",
     "randomize.sun={ term = \"sun\", azimuth = [-3.0, 3.0], elevation = [0.3, 1.2], brightness = [0.5, 1.0], tint = [0.9, 1.1] }",
@@ -18,7 +19,10 @@ const TERMS: [&str; 9] = [
     "randomize.stuff={ term = \"material\", bodies = [\"pole\"], materials = [\"red\", \"bare\", \"tin\"] }",
     "randomize.shine={ term = \"finish\", bodies = [\"cart\", \"world\"], roughness = [0.2, 0.8] }",
     "randomize.aperture={ term = \"exposure\", factor = [0.5, 1.5] }",
+    "randomize.torch={ term = \"lamp\", lamps = [\"torch\"], position = [-0.4, 0.2], brightness = [0.6, 1.4] }",
 ];
+const LAMPS: &str =
+    "lamps=[{ name = \"still\", position = [0, 0, 2] }, { name = \"torch\", position = [1, 0, 2] }]";
 const MATERIALS: &str = "materials=[{ name = \"red\", rgba = [0.5, 0.0, 0.0, 1.0] }, { name = \"bare\" }, \
                          { name = \"tin\", finish = { roughness = 0.3, metallic = 1.0 } }]";
 
@@ -26,7 +30,7 @@ const MATERIALS: &str = "materials=[{ name = \"red\", rgba = [0.5, 0.0, 0.0, 1.0
 fn task(terms: &[&str]) -> TaskSpec {
     let eye =
         "observe.policy.eye={ term = \"camera\", camera = \"side\", channels = [\"grey\"], size = [1, 1] }";
-    let mut task = scene("cartpole", &[&[eye, "episode.seconds=0.4", MATERIALS], terms].concat());
+    let mut task = scene("cartpole", &[&[eye, "episode.seconds=0.4", MATERIALS, LAMPS], terms].concat());
     task.cameras[0].color_sensor = Some(ColorSensor::default());
     task
 }
@@ -60,6 +64,12 @@ fn looks_are_within_their_ranges_and_fill_them() {
     check("exposure", looks.cameras.iter().map(|look| look.exposure).collect(), [0.5, 1.5]);
     check("azimuth", looks.lights.iter().map(|look| look.azimuth.unwrap()).collect(), [-3.0, 3.0]);
     check("elevation", looks.lights.iter().map(|look| look.elevation.unwrap()).collect(), [0.3, 1.2]);
+    let (still, torch): (Vec<_>, Vec<_>) = looks.lamps.iter().enumerate().partition(|(at, _)| at % 2 == 0);
+    assert!(still.len() == NUM_ENVS && still.iter().all(|(_, look)| **look == LampLook::default()));
+    for axis in 0..3 {
+        check("place of a lamp", torch.iter().map(|(_, look)| look.shift[axis]).collect(), [-0.4, 0.2]);
+    }
+    check("lamp", torch.iter().map(|(_, look)| f64::from(look.factor[1])).collect(), [0.6, 1.4]);
     assert!(looks.lights.iter().all(|look| look.sky_factor[0] == look.sky_factor[1]), "no tint");
     check("sky", looks.lights.iter().map(|look| f64::from(look.sky_factor[2])).collect(), [0.5, 1.5]);
     assert!(looks.lights.iter().all(|look| look.sun_factor.iter().all(|f| (0.45..=1.1).contains(f))));
@@ -120,6 +130,7 @@ fn an_environments_looks_are_its_own_and_change_nothing_else() {
         for (i, alone) in alone.iter().enumerate() {
             let own = alone.looks();
             assert_eq!((own.cameras[0], own.lights[0]), (looks.cameras[i], looks.lights[i]));
+            assert_eq!(own.lamps, &looks.lamps[2 * i..2 * (i + 1)]);
             assert_eq!(own.colors, &looks.colors[i * num_geoms..(i + 1) * num_geoms]);
             assert_eq!(own.materials, &looks.materials[i * num_geoms..(i + 1) * num_geoms]);
             if !seen.contains(&own.cameras[0].zoom.to_bits()) {
@@ -200,6 +211,7 @@ fn mistakes_in_looks_are_named_with_their_place() {
         ("finish\", bodies = [\"cart\"]", "the finish has no range"),
         ("finish\", bodies = [\"cart\"], metallic = [0.5, 1.5]", "a share is not from 0 to 1"),
         ("exposure\", factor = [0.0, 1.0]", "a factor is not over 0"),
+        ("lamp\", lamps = [\"trch\"]", "did you mean `torch`?"),
     ] {
         let text = format!("randomize.x={{ term = \"{term} }}");
         let error = TaskEnv::new(&task(&[&text]), &options(1, 0)).err().unwrap().to_string();

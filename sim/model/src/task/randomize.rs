@@ -276,6 +276,21 @@ pub enum Randomization {
         #[serde(default)]
         alike: bool,
     },
+    /// Where lamps are and how they shine, one draw a lamp.
+    Lamp {
+        /// Which lamps.
+        #[serde(default = "all")]
+        lamps: Patterns,
+        /// Range of the shift along each axis of their mount \[m\].
+        #[serde(default)]
+        position: [f64; 2],
+        /// Factor on their light.
+        #[serde(default = "unchanged")]
+        brightness: [f64; 2],
+        /// Factor on each of their colours, one draw a colour.
+        #[serde(default = "unchanged")]
+        tint: [f64; 2],
+    },
     /// What bodies are made of, one draw a body from a list.
     Material {
         /// Which bodies: of the robot, props, or `world` for what stands still in the robot file.
