@@ -9,7 +9,9 @@ use keiko_model::robot::RobotModel;
 use keiko_world::BatchState;
 
 use crate::project::Projection;
+use crate::session::Session;
 use crate::subject::Subject;
+use crate::wardrobe;
 
 /// Groups that are kept: a window has few sizes at a time.
 const MOST_GROUPS: usize = 8;
@@ -46,11 +48,19 @@ impl Eye {
         Ok(Self { tracer, groups: Vec::new(), posed: BatchState::new(&model, 1) })
     }
 
-    /// Looks at an environment of a state from now on.
-    pub fn pose(&mut self, state: &BatchState, env: usize) {
+    /// Looks at the environment that is shown from now on, as it is drawn.
+    ///
+    /// # Errors
+    /// As [`Tracer::dress`].
+    pub fn pose(&mut self, session: &Session) -> Result<(), CameraError> {
+        let (state, env) = (session.state(), session.env());
+        if let Some(looks) = wardrobe::looks(session.subject(), &[env]) {
+            self.tracer.dress(&looks)?;
+        }
         self.posed.body_position.set_column(0, state.body_position.column(env));
         self.posed.body_rotation.set_column(0, state.body_rotation.column(env));
         self.tracer.pose(&self.posed);
+        Ok(())
     }
 
     /// What a camera sees.

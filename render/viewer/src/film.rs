@@ -65,7 +65,7 @@ impl Film {
             return Ok(());
         }
         let (camera, _): (Camera, _) = view.camera(session, self.size.map(|side| 2 * side));
-        self.eye.pose(session.state(), session.env());
+        self.eye.pose(session).map_err(|error| error.to_string())?;
         let images = self.eye.look(&camera, &[Channel::Rgb]).map_err(|error| error.to_string())?;
         let [width, height] = self.size.map(|side| side as usize);
         let pixels = halved(images.rgb().unwrap_or_default(), width, height);

@@ -38,6 +38,7 @@ mod toolbar;
 mod units;
 mod view;
 mod viewport;
+mod wardrobe;
 mod watch;
 mod window;
 

@@ -8,6 +8,7 @@ use keiko_world::BatchState;
 use crate::eye::{Resolution, Shapes, dressed};
 use crate::session::Session;
 use crate::thing::body_pose;
+use crate::wardrobe;
 
 /// Tiles of a picture at most.
 const MOST: usize = 36;
@@ -134,8 +135,9 @@ impl Mosaic {
         let divisor = if fine { 1 } else { self.resolution.divisor(size, BUDGET) };
         let sides = tile.map(|side| if fine { 2 * side } else { side.div_ceil(divisor) });
         let start = std::time::Instant::now();
-        self.pose(session, tiling, follow);
-        let image = self.look(&camera.clone().resized(sides), tiling)?;
+        self.pose(session, tiling, follow)?;
+        let varied = wardrobe::varies(session.subject());
+        let image = self.look(&camera.clone().resized(sides), tiling, varied)?;
         let whole = image.size.map(|side| side as u32);
         self.resolution.took(whole, start.elapsed().as_secs_f64());
         let smooth = if sides == tile { TextureOptions::NEAREST } else { TextureOptions::LINEAR };
@@ -149,13 +151,17 @@ impl Mosaic {
 
     /// Puts the environments of a page into the tracer. One that follows has its robot where the shown one has it: the world is
     /// moved, so that one camera serves all.
-    fn pose(&mut self, session: &Session, tiling: Tiling, follow: bool) {
+    fn pose(&mut self, session: &Session, tiling: Tiling, follow: bool) -> Result<(), CameraError> {
         let (state, base) = (session.state(), session.subject().base());
         let place = |env| body_pose(state, env, base).position;
         let shown = place(session.env());
-        for index in 0..self.tracer.num_envs() {
-            // A page that is not full shows its last environment again, where nobody looks.
-            let env = tiling.first + index.min(tiling.count - 1);
+        // A page that is not full shows its last environment again, where nobody looks.
+        let env_of = |index: usize| tiling.first + index.min(tiling.count - 1);
+        let envs: Vec<usize> = (0..self.tracer.num_envs()).map(env_of).collect();
+        if let Some(looks) = wardrobe::looks(session.subject(), &envs) {
+            self.tracer.dress(&looks)?;
+        }
+        for (index, env) in envs.into_iter().enumerate() {
             let moved = shown - place(env);
             let shift =
                 if follow && moved.is_finite() { DVec3::new(moved.x, moved.y, 0.0) } else { DVec3::ZERO };
@@ -165,10 +171,11 @@ impl Mosaic {
             self.posed.body_rotation.set_column(index, state.body_rotation.column(env));
         }
         self.tracer.pose(&self.posed);
+        Ok(())
     }
 
     /// All tiles as one image.
-    fn look(&mut self, camera: &Camera, tiling: Tiling) -> Result<ColorImage, CameraError> {
+    fn look(&mut self, camera: &Camera, tiling: Tiling, varied: bool) -> Result<ColorImage, CameraError> {
         let cameras = std::slice::from_ref(camera);
         let kept = self
             .group
@@ -176,7 +183,9 @@ impl Mosaic {
             .filter(|group| group.size == camera.size && (group.lenses || camera.lens.is_pinhole()));
         let group = match kept {
             Some(group) => {
-                self.tracer.aim(&group, cameras)?;
+                // Where looks vary each environment has a camera of its own.
+                let count = if varied { self.tracer.num_envs() } else { 1 };
+                self.tracer.aim(&group, &vec![camera.clone(); count])?;
                 group
             }
             None => self.tracer.group(cameras, &[Channel::Rgb])?,

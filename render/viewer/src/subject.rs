@@ -16,6 +16,7 @@ use keiko_world::{BatchState, Field, SnapshotError, Touch};
 use crate::bare::{Bare, BareSnapshot};
 use crate::live::Frame;
 use crate::remote::Remote;
+use crate::wardrobe;
 
 /// Where a subject comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -239,7 +240,7 @@ impl Subject {
 
     /// How a model of it is traced.
     pub fn looks(&self) -> TracerOptions {
-        tracer_options(self.num_robot_bodies)
+        TracerOptions { varied: wardrobe::varies(self), ..tracer_options(self.num_robot_bodies) }
     }
 
     /// One control step under `inputs` `[num_inputs, num_envs]`; a run of another process makes its own.

@@ -16,6 +16,7 @@ use crate::project::Projection;
 use crate::seen::Shown;
 use crate::session::Session;
 use crate::thing::{body_pose, body_poses};
+use crate::wardrobe;
 
 /// Longest side of a camera's preview \[pixel\].
 const PREVIEW: u32 = 320;
@@ -178,11 +179,11 @@ impl View {
         camera: usize,
         channel: Channel,
     ) -> Result<Option<Shown>, CameraError> {
-        let Some(camera) = session.model().cameras.get(camera) else { return Ok(None) };
+        let Some(camera) = wardrobe::drawn(session, camera) else { return Ok(None) };
         let over = camera.size.into_iter().max().unwrap_or(1).div_ceil(PREVIEW).max(1);
         let size = camera.size.map(|side| (side / over).max(1));
-        let camera = camera.clone().resized(size);
-        self.eye.pose(session.state(), session.env());
+        let camera = camera.resized(size);
+        self.eye.pose(session)?;
         let images = self.eye.look(&camera, &[channel])?;
         let pixels = shown(&images, channel).map(|pixels| pixels.into_flattened());
         let size = size.map(|side| side as usize);
@@ -220,10 +221,11 @@ impl View {
 
     /// The camera for a picture of a size \[pixel\], and `world_from_rig` of what it stands on.
     pub fn camera(&self, session: &Session, size: [u32; 2]) -> (Camera, Pose) {
-        match self.through.and_then(|index| session.model().cameras.get(index)) {
+        match self.through.and_then(|index| wardrobe::drawn(session, index)) {
             Some(camera) => {
                 let poses = body_poses(session.model(), session.state(), session.env());
-                (camera.clone().resized(size), camera.follow.rig(session.model(), camera.body, &poses))
+                let rig = camera.follow.rig(session.model(), camera.body, &poses);
+                (camera.resized(size), rig)
             }
             None => (self.orbit.camera(size), Pose::IDENTITY),
         }
@@ -288,7 +290,7 @@ impl View {
 
     fn trace(&mut self, session: &Session, camera: &Camera, sides: [u32; 2]) -> Result<Images, CameraError> {
         let start = Instant::now();
-        self.eye.pose(session.state(), session.env());
+        self.eye.pose(session)?;
         let images = self.eye.look(&camera.clone().resized(sides), &[Channel::Rgb])?;
         self.resolution.took(sides, start.elapsed().as_secs_f64());
         Ok(images)
@@ -310,7 +312,7 @@ impl View {
         pixel: [f64; 2],
     ) -> Result<Option<Picked>, CameraError> {
         let (camera, pose) = self.camera(session, size);
-        self.eye.pose(session.state(), session.env());
+        self.eye.pose(session)?;
         let found = self.eye.pick(&camera, pose, pixel)?;
         Ok(found.map(|(geom, point)| Picked { geom, body: session.model().geoms[geom].body, point }))
     }

@@ -1,7 +1,7 @@
 //! Cameras, projections and picking.
 
 use glam::{DQuat, DVec3};
-use keiko_camera::Channel;
+use keiko_camera::{Channel, Tracer, TracerOptions, aimed_each};
 use keiko_model::Pose;
 use keiko_viewer::{Eye, Orbit, Projection, Resolution, Shapes, View, body_pose};
 
@@ -71,7 +71,7 @@ fn what_is_picked_is_what_the_tracer_shows_there() {
     let mut view = View::new(&session).unwrap();
     let (camera, _) = view.camera(&session, SIZE);
     let mut eye = Eye::new(&session.options().backend, session.subject(), Shapes::Visual).unwrap();
-    eye.pose(session.state(), 1);
+    eye.pose(&session).unwrap();
     let images = eye.look(&camera, &[Channel::Segmentation, Channel::Distance]).unwrap();
     let ids = images.ids(Channel::Segmentation).unwrap();
     let (mut hits, mut misses) = (0, 0);
@@ -120,7 +120,7 @@ fn collision_shapes_are_those_that_collide() {
     );
     for (shapes, expected) in [(Shapes::Visual, 0), (Shapes::Collision, 1)] {
         let mut eye = Eye::new(&options(1).backend, session.subject(), shapes).unwrap();
-        eye.pose(session.state(), 0);
+        eye.pose(&session).unwrap();
         let camera = Orbit { target: DVec3::ZERO, ..orbit() }.camera(SIZE);
         let (geom, point) = eye.pick(&camera, Pose::IDENTITY, [160.0, 100.0]).unwrap().unwrap();
         assert_eq!(session.model().geoms[geom].name, ["shell", "core"][expected]);
@@ -138,4 +138,49 @@ fn pictures_get_coarser_where_the_machine_is_slow() {
     // 500,000 pixels in 20 ms: 25 times fewer.
     assert_eq!(resolution.divisor([1000, 500], 0.0199), 6);
     assert_eq!(resolution.divisor([1000, 500], 1e-9), 8);
+}
+
+#[test]
+fn the_window_shows_each_environment_as_it_is_drawn() {
+    let paint = "randomize.paint={ term = \"color\", bodies = [\"cart\", \"pole\"], offset = [-0.5, 0.5] }";
+    let mount = "randomize.mount={ term = \"camera_pose\", position = [-0.2, 0.2] }";
+    let mut session = scene("cartpole", &[paint, mount], 2);
+    session.single_step();
+    let (env, model) = (session.subject().task().unwrap(), session.model());
+    let looks = env.looks();
+    let options = TracerOptions { varied: true, ..session.subject().looks() };
+    let tracer = Tracer::new(&session.options().backend, model, 2, &options).unwrap();
+    tracer.dress(&looks).unwrap();
+    tracer.pose(session.state());
+    let camera = model.cameras[0].clone().resized([64, 40]);
+    let group = tracer.group(std::slice::from_ref(&camera), &[Channel::Rgb]).unwrap();
+    tracer.aim(&group, &aimed_each(&camera, 0, &looks, 2)).unwrap();
+    tracer.render(&group);
+    let both = tracer.read(&group).unwrap();
+    let mut view = View::new(&session).unwrap();
+    let mut seen = Vec::new();
+    for which in 0..2 {
+        session.show(which);
+        let shown = view.preview(&session, 0, Channel::Rgb).unwrap().unwrap();
+        // Previews are as large as the camera's own image, if that is small.
+        let camera = session.model().cameras[0].clone();
+        assert_eq!(shown.size, camera.size.map(|side| side as usize));
+        seen.push(shown.pixels);
+        view.through = Some(0);
+        let through = view.camera(&session, [64, 40]).0;
+        let expected = aimed_each(&camera.resized([64, 40]), 0, &looks, 2)[which].clone();
+        assert!(through.pose.position.distance(expected.pose.position) < 1e-12);
+    }
+    assert!(seen[0] != seen[1], "two environments, two paints");
+    let mut eye = Eye::new(&session.options().backend, session.subject(), Shapes::Visual).unwrap();
+    for which in 0..2 {
+        session.show(which);
+        eye.pose(&session).unwrap();
+        let aimed = aimed_each(&camera, 0, &looks, 2)[which].clone();
+        let images = eye.look(&aimed, &[Channel::Rgb]).unwrap();
+        assert!(
+            images.view_bits(Channel::Rgb, 0) == both.view_bits(Channel::Rgb, which),
+            "environment {which}"
+        );
+    }
 }
