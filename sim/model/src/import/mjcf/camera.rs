@@ -55,8 +55,9 @@ impl<'a> Reader<'a> {
             self.report.dropped_visual(e, "", "orthographic cameras are not supported");
             return Ok(());
         }
-        let target = e.get("target");
-        if mode >= 3 && target.is_none() {
+        let turns = mode >= 3;
+        let target = e.get("target").filter(|_| turns);
+        if turns && target.is_none() {
             let message = format!("{}: a camera of mode `{}` needs a `target`", e.describe(), MODES[mode]);
             return Err(e.error_at("mode", ErrorKind::Structure, message));
         }
@@ -73,13 +74,9 @@ impl<'a> Reader<'a> {
             }
         }
         self.model.cameras.push(camera);
-        let com = mode == 2 || mode == 4;
-        match target {
-            _ if mode == 0 => {}
-            Some(target) if mode >= 3 => {
-                self.following_cameras.push(Following { index, com, target: Some(target) })
-            }
-            _ => self.following_cameras.push(Following { index, com, target: None }),
+        if mode > 0 {
+            let com = MODES[mode].ends_with("com");
+            self.following_cameras.push(Following { index, com, target });
         }
         Ok(())
     }

@@ -269,7 +269,7 @@ impl<'a> Reader<'a> {
             None => None,
         };
         // MuJoCo's materials are white where they say nothing.
-        let colour = spec.geom.material.map(|m| self.material_assets[m].rgba.unwrap_or([1.0; 4]));
+        let colour = spec.geom.material.map(|m| self.model.materials[m].rgba.unwrap_or([1.0; 4]));
         let rgba = spec.colour.map(|c| c.map(|x| x as f32)).or(colour).unwrap_or(spec.geom.rgba);
         let pose = scope.frame.compose(pose);
         let index = self.model.geoms.len();

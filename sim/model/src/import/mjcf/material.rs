@@ -10,13 +10,6 @@ use crate::material::{Finish, Material, TextureUse};
 /// The exponent of MuJoCo's highlight at shininess 1.
 const MOST_SHININESS: f64 = 128.0;
 
-/// A material of the file.
-#[derive(Clone, Copy, Debug)]
-pub struct MaterialAsset {
-    /// Colour of geoms that have none of their own, if it gives one.
-    pub rgba: Option<[f32; 4]>,
-}
-
 /// Attributes, defaults first.
 #[derive(Default)]
 struct Spec<'a> {
@@ -108,7 +101,6 @@ impl<'a> Reader<'a> {
         let name = self.materials.claim(e, "", Target::Kept(index), self.limits)?;
         let rgba = spec.rgba.map(|c| c.map(|x| x as f32));
         self.model.materials.push(Material { name, finish: spec.finish(), texture, rgba });
-        self.material_assets.push(MaterialAsset { rgba });
         Ok(())
     }
 }

@@ -32,7 +32,6 @@ use self::camera::Following;
 use self::compiler::Compiler;
 use self::defaults::Defaults;
 use self::light::AimedLight;
-use self::material::MaterialAsset;
 use self::names::Names;
 use super::report::LossReport;
 use super::xml::Element;
@@ -67,7 +66,6 @@ struct Reader<'a> {
     /// Element of each body; the world has the root's.
     body_elements: Vec<&'a Element>,
     mesh_assets: Vec<MeshAsset>,
-    material_assets: Vec<MaterialAsset>,
     bodies: Names,
     joints: Names,
     geoms: Names,
@@ -117,7 +115,6 @@ impl<'a> Reader<'a> {
             report: LossReport::default(),
             body_elements: vec![root],
             mesh_assets: Vec::new(),
-            material_assets: Vec::new(),
             bodies,
             joints: Names::new("joint"),
             geoms: Names::new("geom"),
