@@ -1,7 +1,7 @@
 //! The GPU floor: opens one device, checks kernels with naga, runs them on arrays `[row * num_envs + env]`.
 //!
 //! Nothing here knows what a [`Kernel`] computes; [`camera`] is the text of the ray tracer, with the mirrors of its
-//! structs. Whoever has a device already (the learner makes one) lends it:
+//! structs, and [`window`] what the viewer draws besides its panels. Whoever has a device already (the learner makes one) lends it:
 //! [`Gpu`] is four handles that clone for free.
 
 mod adapter;
@@ -10,6 +10,7 @@ mod compute;
 mod device;
 mod kernel;
 mod validate;
+pub mod window;
 
 pub use adapter::{ADAPTER, Adapter, adapters, choose, wanted};
 pub use compute::{Buffer, Compute, Pass, Slot};

@@ -6,6 +6,7 @@
 mod actions;
 mod app;
 mod bare;
+mod blit;
 mod desk;
 mod driver;
 mod eye;
@@ -44,6 +45,7 @@ mod window;
 
 pub use actions::Action;
 pub use app::{App, Painter};
+pub use blit::install_pictures;
 pub use driver::{Actor, Casting, Driver, Words};
 pub use eye::{Eye, Resolution, Shapes};
 pub use film::Film;

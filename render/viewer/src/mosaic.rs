@@ -1,10 +1,13 @@
 //! Many environments side by side: one picture of tiles, each seen from where the shown one is seen.
 
-use eframe::egui::{ColorImage, Context, TextureHandle, TextureOptions};
+use std::sync::Arc;
+use std::time::Instant;
+
 use glam::DVec3;
 use keiko_camera::{Backend, Camera, CameraError, CameraGroup, Channel, Tracer};
 use keiko_world::BatchState;
 
+use crate::blit::Picture;
 use crate::eye::{Resolution, Shapes, dressed};
 use crate::session::Session;
 use crate::thing::body_pose;
@@ -71,7 +74,7 @@ pub struct Mosaic {
     posed: BatchState,
     group: Option<CameraGroup>,
     resolution: Resolution,
-    texture: Option<TextureHandle>,
+    picture: Option<Arc<Picture>>,
     made: Option<Made>,
 }
 
@@ -95,24 +98,23 @@ impl Mosaic {
             posed: BatchState::new(&model, tiles),
             group: None,
             resolution: Resolution::default(),
-            texture: None,
+            picture: None,
             made: None,
         })
     }
 
     /// The picture that was made last.
-    pub fn texture(&self) -> Option<&TextureHandle> {
-        self.texture.as_ref()
+    pub fn picture(&self) -> Option<&Arc<Picture>> {
+        self.picture.as_ref()
     }
 
-    /// The picture of the page of the environment that is shown, of a size \[pixel\]; `of_tile` gives the camera of a tile of a
+    /// Makes the picture of the page of the environment that is shown, of a size \[pixel\]; `of_tile` gives the camera of a tile of a
     /// size. True where a finer one is to come.
     ///
     /// # Errors
     /// The device is lost, or has no room for it.
-    pub fn picture(
+    pub fn look(
         &mut self,
-        ctx: &Context,
         session: &Session,
         size: [u32; 2],
         follow: bool,
@@ -134,17 +136,13 @@ impl Mosaic {
         let fine = same;
         let divisor = if fine { 1 } else { self.resolution.divisor(size, BUDGET) };
         let sides = tile.map(|side| if fine { 2 * side } else { side.div_ceil(divisor) });
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         self.pose(session, tiling, follow)?;
         let varied = wardrobe::varies(session.subject());
-        let image = self.look(&camera.clone().resized(sides), tiling, varied)?;
-        let whole = image.size.map(|side| side as u32);
-        self.resolution.took(whole, start.elapsed().as_secs_f64());
-        let smooth = if sides == tile { TextureOptions::NEAREST } else { TextureOptions::LINEAR };
-        match &mut self.texture {
-            Some(texture) => texture.set(image, smooth),
-            None => self.texture = Some(ctx.load_texture("mosaic", image, smooth)),
-        }
+        let picture =
+            Picture { smooth: sides != tile, ..self.trace(&camera.clone().resized(sides), tiling, varied)? };
+        self.resolution.took(picture.size, start.elapsed().as_secs_f64());
+        self.picture = Some(Arc::new(picture));
         self.made = Some(Made { revision, tiling, camera, fine });
         Ok(!fine)
     }
@@ -174,8 +172,8 @@ impl Mosaic {
         Ok(())
     }
 
-    /// All tiles as one image.
-    fn look(&mut self, camera: &Camera, tiling: Tiling, varied: bool) -> Result<ColorImage, CameraError> {
+    /// All tiles as one picture.
+    fn trace(&mut self, camera: &Camera, tiling: Tiling, varied: bool) -> Result<Picture, CameraError> {
         let cameras = std::slice::from_ref(camera);
         let kept = self
             .group
@@ -205,7 +203,7 @@ impl Mosaic {
                 all[at..at + row].copy_from_slice(from);
             }
         }
-        Ok(ColorImage::from_rgba_premultiplied(whole, &all))
+        Ok(Picture { size: whole.map(|side| side as u32), rgba: all, smooth: false })
     }
 }
 

@@ -1,12 +1,13 @@
 //! How the session is looked at: from where, which shapes, which marks, and the picture that is on screen.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use eframe::egui::{ColorImage, Context, TextureHandle, TextureOptions};
 use glam::DVec3;
 use keiko_camera::{Backend, Camera, CameraError, Channel, Images, shown, visible};
 use keiko_model::Pose;
 
+use crate::blit::Picture;
 use crate::eye::{Eye, Resolution, Shapes, dressed};
 use crate::marks::MarkOptions;
 use crate::mosaic::Mosaic;
@@ -55,7 +56,7 @@ pub struct View {
     backend: Backend,
     eye: Eye,
     resolution: Resolution,
-    texture: Option<TextureHandle>,
+    picture: Option<Arc<Picture>>,
     made: Option<Made>,
     /// Of the picture on the screen \[pixel\].
     shown: [u32; 2],
@@ -94,7 +95,7 @@ impl View {
             eye: Eye::new(&backend, session.subject(), Shapes::default())?,
             backend,
             resolution: Resolution::default(),
-            texture: None,
+            picture: None,
             made: None,
             shown: [640, 480],
             followed: Some(place(session)),
@@ -122,13 +123,12 @@ impl View {
         self.grid && session.subject().num_envs() > 1 && session.subject().remote().is_none()
     }
 
-    /// The picture of many environments; see [`View::picture`].
+    /// Makes the picture of many environments; see [`View::look`].
     ///
     /// # Errors
-    /// As [`View::picture`].
-    pub fn mosaic(
+    /// As [`View::look`].
+    pub fn look_at_many(
         &mut self,
-        ctx: &Context,
         session: &Session,
         size: [u32; 2],
         moving: bool,
@@ -138,14 +138,14 @@ impl View {
             None => Mosaic::new(&self.backend, session, self.shapes)?,
         };
         let of_tile = |tile| self.camera(session, tile).0;
-        let made = mosaic.picture(ctx, session, size, self.follow, moving, &of_tile);
+        let made = mosaic.look(session, size, self.follow, moving, &of_tile);
         self.mosaic = Some(mosaic);
         made
     }
 
     /// The picture of many environments that was made last.
-    pub fn mosaic_texture(&self) -> Option<&TextureHandle> {
-        self.mosaic.as_ref()?.texture()
+    pub fn mosaic(&self) -> Option<&Arc<Picture>> {
+        self.mosaic.as_ref()?.picture()
     }
 
     /// Draws the way of a body from now on, or no longer.
@@ -237,17 +237,11 @@ impl View {
         Projection::new(&camera, pose)
     }
 
-    /// The picture of a size \[pixel\]: coarse while something moves, fine when it rests. True where a finer one is to come.
+    /// Makes the picture of a size \[pixel\]: coarse while something moves, fine when it rests. True where a finer one is to come.
     ///
     /// # Errors
     /// The device is lost, or has no room for it.
-    pub fn picture(
-        &mut self,
-        ctx: &Context,
-        session: &Session,
-        size: [u32; 2],
-        moving: bool,
-    ) -> Result<bool, CameraError> {
+    pub fn look(&mut self, session: &Session, size: [u32; 2], moving: bool) -> Result<bool, CameraError> {
         self.shown = size;
         let (camera, _) = self.camera(session, size);
         let (revision, env) = (session.revision(), session.env());
@@ -264,16 +258,8 @@ impl View {
         let divisor = if fine { 1 } else { self.resolution.divisor(size, BUDGET) };
         let sides = size.map(|side| if fine { 2 * side } else { side.div_ceil(divisor) });
         let images = self.trace(session, &camera, sides)?;
-        // Where pixels meet pixels nothing is to be smoothed, which software drivers take long for.
-        let smooth = if sides == size { TextureOptions::NEAREST } else { TextureOptions::LINEAR };
-        let image = ColorImage::from_rgba_premultiplied(
-            sides.map(|side| side as usize),
-            images.rgb().unwrap_or_default(),
-        );
-        match &mut self.texture {
-            Some(texture) => texture.set(image, smooth),
-            None => self.texture = Some(ctx.load_texture("viewport", image, smooth)),
-        }
+        let rgba = images.rgb().unwrap_or_default().to_vec();
+        self.picture = Some(Arc::new(Picture { size: sides, rgba, smooth: sides != size }));
         self.made = Some(Made { revision, env, camera, fine });
         Ok(!fine)
     }
@@ -281,7 +267,7 @@ impl View {
     /// The same without a window, as coarse as a window's first picture.
     ///
     /// # Errors
-    /// As [`View::picture`].
+    /// As [`View::look`].
     pub fn coarse(&mut self, session: &Session, size: [u32; 2]) -> Result<Images, CameraError> {
         let (camera, _) = self.camera(session, size);
         let divisor = self.resolution.divisor(size, BUDGET);
@@ -297,8 +283,8 @@ impl View {
     }
 
     /// The picture that was made last.
-    pub fn texture(&self) -> Option<&TextureHandle> {
-        self.texture.as_ref()
+    pub fn picture(&self) -> Option<&Arc<Picture>> {
+        self.picture.as_ref()
     }
 
     /// Body, geom and point of the surface under a pixel of a picture of a size \[pixel\].

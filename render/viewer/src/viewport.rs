@@ -1,12 +1,12 @@
 //! The picture in the middle: mouse, marks, and what it says in its corners.
 
 use eframe::egui::{
-    Align2, Color32, FontId, Key, PointerButton, Pos2, Rect, Response, Sense, Stroke, StrokeKind, Ui, pos2,
-    vec2,
+    Align2, Color32, FontId, Key, PointerButton, Pos2, Rect, Response, Sense, Stroke, StrokeKind, Ui, vec2,
 };
 
 use keiko_camera::CameraError;
 
+use crate::blit;
 use crate::marks::{self, Mark};
 use crate::mosaic::Tiling;
 use crate::project::Projection;
@@ -20,8 +20,6 @@ const SCROLL: f64 = 0.002;
 const FLIGHT: f64 = 1.2;
 /// What is there when nothing better is.
 const LAST: &str = "What was seen last is shown.";
-/// All of a texture.
-const WHOLE: Rect = Rect { min: pos2(0.0, 0.0), max: pos2(1.0, 1.0) };
 /// Time after which a picture that rests becomes fine \[s\].
 const REST: f64 = 0.15;
 
@@ -44,11 +42,11 @@ pub fn show(ui: &mut Ui, session: &mut Session, view: &mut View) {
     view.keep_up(session);
     let flying = response.dragged() || ui.input(|input| input.is_scrolling());
     let moving = session.is_playing() || flying;
-    let picture = view.picture(ui.ctx(), session, size, moving);
+    let picture = view.look(session, size, moving);
     ask_for_more(ui, &picture, moving);
     let painter = ui.painter_at(rect);
-    if let Some(texture) = view.texture() {
-        painter.image(texture.id(), rect, WHOLE, Color32::WHITE);
+    if let Some(picture) = view.picture() {
+        painter.add(blit::paint(picture, rect));
     }
     let projection = view.projection(session, size);
     draw_marks(&painter, &lens, &projection, session, view);
@@ -183,11 +181,11 @@ fn grid(ui: &mut Ui, response: &Response, lens: &Lens, session: &mut Session, vi
     }
     view.keep_up(session);
     let moving = session.is_playing() || response.dragged() || ui.input(|input| input.is_scrolling());
-    let picture = view.mosaic(ui.ctx(), session, lens.size, moving);
+    let picture = view.look_at_many(session, lens.size, moving);
     ask_for_more(ui, &picture, moving);
     let painter = ui.painter_at(rect);
-    if let Some(texture) = view.mosaic_texture() {
-        painter.image(texture.id(), rect, WHOLE, Color32::WHITE);
+    if let Some(picture) = view.mosaic() {
+        painter.add(blit::paint(picture, rect));
     }
     let tile = rect.size() / vec2(tiling.columns as f32, tiling.rows() as f32);
     for env in tiling.first..tiling.first + tiling.count {

@@ -11,6 +11,7 @@ use keiko_camera::Backend;
 
 use crate::ViewError;
 use crate::app::{App, Painter};
+use crate::blit;
 use crate::history::Curve;
 use crate::layout;
 use crate::session::Session;
@@ -100,6 +101,9 @@ pub fn run(mut session: Session, options: WindowOptions, given: Given) -> Result
     let create: eframe::AppCreator<'_> = Box::new(|context| {
         // Panels show what the window is cleared with: filling them would touch most pixels twice more.
         context.egui_ctx.all_styles_mut(|style| style.visuals.panel_fill = Color32::TRANSPARENT);
+        if let Some(state) = &context.wgpu_render_state {
+            blit::install_pictures(state);
+        }
         window.app.watch(&context.egui_ctx);
         Ok(Box::new(window))
     });

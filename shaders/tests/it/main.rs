@@ -4,6 +4,7 @@ mod camera;
 mod kernel;
 mod record;
 mod step;
+mod window;
 
 use keiko_dynamics::record::{ENTRY, Kernel as Recorded};
 use keiko_gpu::{Access, Binding, Gpu, Source, adapters};

@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use eframe::egui::vec2;
+use eframe::egui_wgpu::RendererOptions;
+use egui_kittest::wgpu::{WgpuTestRenderer, create_render_state, default_wgpu_setup};
 use egui_kittest::{Harness, kittest::Queryable};
 use keiko_data::Image;
-use keiko_viewer::{App, Thing};
+use keiko_viewer::{App, Thing, install_pictures};
 
 use crate::support::scene;
 
@@ -49,7 +51,10 @@ fn compare(name: &str, mut harness: Harness<'_, App>) {
 }
 
 fn window(app: App, size: [f32; 2]) -> Harness<'static, App> {
-    let builder = Harness::builder().with_size(vec2(size[0], size[1])).with_step_dt(0.3).wgpu();
+    let state = create_render_state(default_wgpu_setup(), RendererOptions::PREDICTABLE);
+    install_pictures(&state);
+    let builder = Harness::builder().with_size(vec2(size[0], size[1])).with_step_dt(0.3);
+    let builder = builder.renderer(WgpuTestRenderer::from_render_state(state));
     builder.build_ui_state(|ui, app: &mut App| app.ui(ui), app)
 }
 
