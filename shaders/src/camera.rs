@@ -45,13 +45,19 @@ pub fn trace_kernel() -> String {
 
 /// Entry `develop`: from what rays saw to what is observed.
 pub fn develop_kernel() -> String {
-    include_str!("camera/develop.wgsl").to_owned()
+    let parts = [
+        include_str!("camera/noise.wgsl"),
+        include_str!("camera/sensor.wgsl"),
+        include_str!("camera/develop.wgsl"),
+    ];
+    parts.concat()
 }
 
 /// Threads of a workgroup of [`develop_kernel`].
 pub const DEVELOP_THREADS: u32 = 64;
 /// What one number of a pixel can be taken from, in the order of the bindings of [`develop_kernel`].
-pub const SOURCES: [&str; 7] = ["rgb", "depth", "distance", "normals", "class", "segmentation", "link"];
+pub const SOURCES: [&str; 9] =
+    ["rgb", "depth", "distance", "normals", "class", "segmentation", "link", "radiance", "flow"];
 
 /// What a row of [`develop_kernel`]'s output shows; the numbers are the text's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -440,8 +446,10 @@ mirrors! {
         height: u32,
         /// Rays along each side of a pixel.
         samples: u32,
-        /// Frames.
+        /// Frames that are shown.
         stack: u32,
+        /// Frames that are kept: those, and behind them those that are seen later.
+        ring: u32,
         /// Numbers of a row of the output.
         row: u32,
         /// Numbers of the row before the frames.
@@ -452,13 +460,11 @@ mirrors! {
         clip: f32,
         /// Times what is left.
         scale: f32,
-        /// Nothing.
-        pad: f32,
     }
 
     /// One number of each pixel.
     Plane {
-        /// What one byte of red, green and blue weighs.
+        /// What red, green and blue weigh: bytes, or what a sensor makes of light.
         weights: [f32; 3],
         /// Index into [`SOURCES`].
         source: u32,
@@ -468,32 +474,72 @@ mirrors! {
         plane: u32,
         /// The class whose share is meant.
         class_id: i32,
-        /// Nothing.
-        pad: u32,
+        /// Times the mean of the rays.
+        unit: f32,
+    }
+
+    /// A camera's sensors.
+    Sensor {
+        /// Whether it measures depths.
+        measures: u32,
+        /// Share of a full well that light 1 makes.
+        exposure: f32,
+        /// Electrons.
+        full_well: f32,
+        /// Variance of the read noise.
+        read: f32,
+        /// The highest number of a colour.
+        levels: f32,
+        /// Times what was counted.
+        gain: f32,
+        /// Spread of every depth \[m\].
+        still: f32,
+        /// Spread that grows with the depth.
+        linear: f32,
+        /// Spread that grows with its square \[1/m\].
+        square: f32,
+        /// What is read of nothing \[m\].
+        missing: f32,
+        /// Share of pixels that read nothing.
+        dropout: f32,
+        /// Depths are multiples of this \[m\]; 0 leaves them.
+        step: f32,
+        /// Nothing nearer is read \[m\].
+        nearest: f32,
+        /// Nothing farther is read \[m\].
+        farthest: f32,
+        /// Depth of what is not there \[m\].
+        far: f32,
     }
 
     /// A row of the output.
     Show {
         /// Whose frames.
         environment: u32,
-        /// Where its new frame is in the sources.
-        view: u32,
         /// A [`What`].
         what: u32,
+        /// Place of the environment's oldest frame, which a new one takes.
+        head: u32,
+        /// Factor on the exposure.
+        exposure: f32,
+        /// The environment, counted over the whole run: its noise's.
+        run_environment: u32,
+        /// Likewise its episode,
+        episode: u32,
+        /// and control steps since the episode's beginning.
+        step: u32,
         /// Nothing.
         pad: u32,
     }
 
     /// What changes from one dispatch to the next.
-    Moment {
+    Sheet {
         /// Rows of the output.
         rows: u32,
-        /// Place of the oldest frame, which a new one takes.
-        head: u32,
         /// Whether new frames are kept.
         keep: u32,
-        /// Nothing.
-        pad: u32,
+        /// Of the random numbers of sensors.
+        key: [u32; 2],
     }
 }
 

@@ -92,8 +92,7 @@ pub fn open(env: &mut TaskEnv, device: DeviceArg) -> CommandResult<()> {
 /// # Errors
 /// As [`open`].
 pub fn open_for(env: &mut TaskEnv, device: &Device) -> CommandResult<Option<Sight>> {
-    let options = options(env.scene());
-    let Some(sight) = Sight::new(device, env, &options).or_exit(Code::Machine)? else {
+    let Some(sight) = Sight::new(device, env, &options_of(env)).or_exit(Code::Machine)? else {
         open(env, device.into())?;
         return Ok(None);
     };

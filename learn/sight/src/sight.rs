@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::tensor::{Int, Tensor, TensorData};
 use keiko_camera::{CameraError, Developer, Development, TracerOptions, What};
-use keiko_env::{BatchState, Ended, Onlooker, TaskEnv, VecEnv};
+use keiko_env::{BatchState, Ended, Looks, Moment, Onlooker, TaskEnv, VecEnv};
 use keiko_train::{Device, DeviceImages};
 
 use crate::painted;
@@ -35,18 +35,16 @@ struct Group {
     last: Option<Tensor<2>>,
 }
 
-/// A row of a tensor: whose frames it goes on with, where its new frame was traced, and what it shows.
-type Row = (usize, usize, What);
+/// A row of a tensor: whose frames, and what it shows of them.
+type Row = (usize, What);
 
 impl Sight {
-    /// Of the images of an environment; none where the device is the CPU, the scene observes no images, or they are not plain
-    /// ([`TaskEnv::sees_plainly`]).
+    /// Of the images of an environment; none where the device is the CPU, or the scene observes no images.
     ///
     /// # Errors
     /// What does not fit, and what would.
     pub fn new(device: &Device, env: &TaskEnv, options: &TracerOptions) -> Result<Option<Self>, CameraError> {
-        let seen = !env.images().is_empty() && env.sees_plainly();
-        let Some(gpu) = device.gpu().filter(|_| seen) else { return Ok(None) };
+        let Some(gpu) = device.gpu().filter(|_| !env.images().is_empty()) else { return Ok(None) };
         let num_envs = env.spec().num_envs;
         let mut groups: Vec<Group> = env.spec().observations.iter().map(|_| Group::default()).collect();
         let mut starts = Vec::new();
@@ -81,51 +79,34 @@ impl Sight {
 }
 
 impl Seen {
-    /// New tensors of all groups, from what was traced last.
-    fn develop(&self, rows: &[Row], keep: bool) -> Result<Vec<Option<Tensor<2>>>, String> {
+    /// New tensors of all groups, of the state that was posed last.
+    fn develop(
+        &mut self,
+        rows: &[Row],
+        moments: &[Moment],
+        keep: bool,
+    ) -> Result<Vec<Option<Tensor<2>>>, String> {
+        let Self { developer, device, groups, .. } = self;
         let develop = |group: &Group| {
             if group.images.is_empty() || rows.is_empty() {
                 return Ok(None);
             }
-            let size = [rows.len(), group.pixels];
-            let tensor = painted(size, &self.device, |buffer| {
+            let tensor = painted([rows.len(), group.pixels], device, |buffer| {
                 let mut images = group.images.iter();
                 images
-                    .try_for_each(|image| self.developer.develop(*image, rows, keep, buffer))
+                    .try_for_each(|image| developer.develop(*image, rows, moments, keep, buffer))
                     .map_err(|error| error.to_string())
             });
             tensor.map(Some)
         };
-        self.groups.iter().map(develop).collect()
+        groups.iter().map(develop).collect()
     }
 
-    fn show(&mut self, rows: &[Row]) -> Result<(), String> {
-        let tensors = self.develop(rows, true)?;
+    /// Shows rows of all environments from now on.
+    fn show(&mut self, state: &BatchState, moments: &[Moment], rows: &[Row]) -> Result<(), String> {
+        self.developer.pose(state, moments).map_err(|error| error.to_string())?;
+        let tensors = self.develop(rows, moments, true)?;
         self.groups.iter_mut().zip(tensors).for_each(|(group, tensor)| group.now = tensor);
-        Ok(())
-    }
-
-    /// The last sight of what ended: traced side by side from the front, so that no more than these are traced.
-    fn show_last(&mut self, state: &BatchState, ended: &[Ended<'_>]) -> Result<(), String> {
-        let mut before = state.clone();
-        let mut views = 0;
-        let mut rows = Vec::new();
-        for Ended { env, last } in ended {
-            match last {
-                Some(pose) => {
-                    before.body_position.set_column(views, pose.position.iter().copied());
-                    before.body_rotation.set_column(views, pose.rotation.iter().copied());
-                    rows.push((*env, views, What::GoesOn));
-                    views += 1;
-                }
-                None => rows.push((*env, 0, What::Stays)),
-            }
-        }
-        if views > 0 {
-            self.developer.trace(&before, views);
-        }
-        let tensors = self.develop(&rows, false)?;
-        self.groups.iter_mut().zip(tensors).for_each(|(group, tensor)| group.last = tensor);
         Ok(())
     }
 
@@ -136,28 +117,42 @@ impl Seen {
 }
 
 impl Onlooker for Sight {
-    fn begin(&mut self, state: &BatchState, mask: &[bool]) -> Result<(), String> {
-        let mut seen = self.seen();
-        seen.forget_last();
-        seen.developer.trace(state, mask.len());
-        let what = |begins: &bool| if *begins { What::Begins } else { What::Stays };
-        let rows: Vec<Row> = mask.iter().enumerate().map(|(env, begins)| (env, env, what(begins))).collect();
-        seen.show(&rows)
+    fn dress(&mut self, looks: &Looks) -> Result<(), String> {
+        self.seen().developer.dress(looks).map_err(|error| error.to_string())
     }
 
-    fn step(&mut self, state: &BatchState, ended: &[Ended<'_>]) -> Result<(), String> {
+    fn begin(&mut self, state: &BatchState, moments: &[Moment], mask: &[bool]) -> Result<(), String> {
         let mut seen = self.seen();
         seen.forget_last();
-        if !ended.is_empty() {
-            seen.show_last(state, ended)?;
+        let what = |begins: &bool| if *begins { What::Begins } else { What::Stays };
+        let rows: Vec<Row> = mask.iter().map(what).enumerate().collect();
+        seen.show(state, moments, &rows)
+    }
+
+    fn end(&mut self, state: &BatchState, moments: &[Moment], ended: &[Ended]) -> Result<(), String> {
+        let mut seen = self.seen();
+        seen.developer.pose(state, moments).map_err(|error| error.to_string())?;
+        let what = |ended: &Ended| if ended.broke { What::Stays } else { What::GoesOn };
+        let rows: Vec<Row> = ended.iter().map(|ended| (ended.env, what(ended))).collect();
+        let tensors = seen.develop(&rows, moments, false)?;
+        seen.groups.iter_mut().zip(tensors).for_each(|(group, tensor)| group.last = tensor);
+        Ok(())
+    }
+
+    fn step(&mut self, state: &BatchState, moments: &[Moment], ended: &[Ended]) -> Result<(), String> {
+        let mut seen = self.seen();
+        if ended.is_empty() {
+            seen.forget_last();
         }
-        let mut rows: Vec<Row> = (0..seen.num_envs).map(|env| (env, env, What::GoesOn)).collect();
-        ended.iter().for_each(|ended| rows[ended.env].2 = What::Begins);
-        seen.developer.trace(state, rows.len());
-        seen.show(&rows)?;
-        seen.developer.advance();
+        let mut rows: Vec<Row> = (0..seen.num_envs).map(|env| (env, What::GoesOn)).collect();
+        ended.iter().for_each(|ended| rows[ended.env].1 = What::Begins);
+        seen.show(state, moments, &rows)?;
         seen.ended = ended.iter().map(|ended| ended.env).collect();
         Ok(())
+    }
+
+    fn remember(&mut self, state: &BatchState, moments: &[Moment]) {
+        self.seen().developer.remember(state, moments);
     }
 
     fn frames(&self, image: usize) -> Result<Vec<f32>, String> {
@@ -170,8 +165,12 @@ impl Onlooker for Sight {
         for (image, frames) in images.iter().enumerate() {
             seen.developer.set_frames(image, frames);
         }
-        let rows: Vec<Row> = (0..seen.num_envs).map(|env| (env, env, What::Stays)).collect();
-        seen.show(&rows)
+        // Nothing new is traced, so no moment is asked for.
+        let rows: Vec<Row> = (0..seen.num_envs).map(|env| (env, What::Stays)).collect();
+        let moments = vec![Moment::default(); seen.num_envs];
+        let tensors = seen.develop(&rows, &moments, true)?;
+        seen.groups.iter_mut().zip(tensors).for_each(|(group, tensor)| group.now = tensor);
+        Ok(())
     }
 }
 

@@ -1,21 +1,19 @@
 //! The images that a scene observes, made where they were traced: no number of them comes to the host.
 //!
 //! What an [`Observer`](crate::Observer) and the environment do with numbers on the host, a kernel does with the tracer's own
-//! arrays: means over the samples of a pixel, shift, limit and scale, and frames in a row. The frames of a stack lie in a
-//! ring, one array an image; the output is whatever array is given.
+//! arrays: means over the samples of a pixel, what sensors make of them, shift, limit and scale, and frames in a row. The
+//! frames of an environment lie in a ring, one array an image; the output is whatever array is given.
 
-use keiko_gpu::camera::{self as layout, Film, Moment, Plane, SOURCES, Show, What};
+use keiko_gpu::camera::{self as layout, Film, Plane, SOURCES, Sensor, Sheet, Show, What};
 use keiko_gpu::{Access, Buffer, Compute, Gpu, Slot};
 use keiko_model::camera::{Channel, PixelChannel};
-use keiko_model::light::Lamp;
 use keiko_model::robot::RobotModel;
-use keiko_world::{BatchState, Picture};
+use keiko_world::{BatchState, Looks, Moment, Picture};
 
-use crate::device::{DeviceGroup, DeviceTracer};
-use crate::lamps;
-use crate::rig::Rigs;
-use crate::tracer::{assets, check_size};
-use crate::{CameraError, TracerOptions};
+use crate::pictures::Pictures;
+use crate::sensor;
+use crate::tracer::check_size;
+use crate::{Backend, CameraError, TracerOptions};
 
 /// How a picture becomes an observation.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,41 +39,45 @@ impl Development {
     pub fn frame(&self) -> usize {
         self.picture.shape().iter().product()
     }
+
+    /// Frames that are kept: those that are seen, and those that were taken and are seen later.
+    pub fn ring(&self) -> usize {
+        self.stack + self.picture.camera.imager.timing.latency as usize
+    }
 }
 
 /// Traces and develops the images of a batch on a device.
 #[derive(Debug)]
 pub struct Developer {
     gpu: Gpu,
-    tracer: DeviceTracer,
-    rigs: Rigs,
-    lamps: Vec<Lamp>,
+    pictures: Pictures,
     num_envs: usize,
     compute: Compute,
     /// Rows of the output of a dispatch.
     shows: Buffer,
+    /// One for each picture.
     images: Vec<Image>,
 }
 
-/// One image with its frames.
+/// The frames of one image.
 #[derive(Debug)]
 struct Image {
     development: Development,
-    group: DeviceGroup,
     film: Buffer,
     planes: Buffer,
-    moment: Buffer,
-    /// `[stack, num_envs, frame]`.
+    sensor: Buffer,
+    sheet: Buffer,
+    /// `[ring, num_envs, frame]`.
     kept: Buffer,
-    /// Place of the oldest frame.
-    head: usize,
+    /// Place of each environment's oldest frame.
+    heads: Vec<usize>,
 }
 
 impl Developer {
-    /// Of `num_envs` environments of a model, which look alike.
+    /// Of `num_envs` environments of a model.
     ///
     /// # Errors
-    /// [`CameraError::TooLarge`]; [`CameraError::Gpu`].
+    /// [`CameraError::TooLarge`]; [`CameraError::Gpu`]; a camera that cannot be traced.
     pub fn new(
         gpu: &Gpu,
         model: &RobotModel,
@@ -83,18 +85,15 @@ impl Developer {
         developments: &[Development],
         options: &TracerOptions,
     ) -> Result<Self, CameraError> {
-        let rigs = Rigs::new(model);
-        let sizes = [num_envs, rigs.num_all(), model.lamps.len()];
-        let options = &TracerOptions { look: lamps::light(options.look, model), ..options.clone() };
-        let tracer = DeviceTracer::new(gpu, &assets(model, options), sizes, options)?;
-        let lamps = model.lamps.clone();
+        let backend = Backend::Gpu(gpu.clone());
+        let pictures: Vec<Picture> =
+            developments.iter().map(|development| development.picture.clone()).collect();
+        let pictures = Pictures::new(&backend, model, num_envs, &pictures, options)?;
         let compute = Compute::new(gpu, &layout::develop_kernel(), "develop", &slots(), &[])?;
         let shows = gpu.empty("shows", (num_envs * size_of::<Show>()) as u64);
-        let images: Result<_, CameraError> = developments
-            .iter()
-            .map(|development| Image::new(gpu, &tracer, &rigs, num_envs, development))
-            .collect();
-        Ok(Self { gpu: gpu.clone(), num_envs, tracer, rigs, lamps, compute, shows, images: images? })
+        let images: Result<_, CameraError> =
+            developments.iter().map(|development| Image::new(gpu, num_envs, development)).collect();
+        Ok(Self { gpu: gpu.clone(), pictures, num_envs, compute, shows, images: images? })
     }
 
     /// The device.
@@ -102,20 +101,33 @@ impl Developer {
         &self.gpu
     }
 
-    /// Traces all images of the first `num_envs` environments of a state. Returns at once; the device works on.
+    /// Gives environments other looks from now on.
+    ///
+    /// # Errors
+    /// [`CameraError::Group`] if they are made for environments that look alike ([`TracerOptions::varied`]).
+    pub fn dress(&mut self, looks: &Looks) -> Result<(), CameraError> {
+        self.pictures.dress(looks)
+    }
+
+    /// Takes where bodies are. Returns at once; the device works on.
+    ///
+    /// # Errors
+    /// None of what is asked for here.
     ///
     /// # Panics
     /// If the state is of another model or another number of environments.
-    pub fn trace(&self, state: &BatchState, num_envs: usize) {
-        self.tracer.pose(&self.rigs.place(state), &lamps::placed(&self.lamps, &[], state));
-        for image in &self.images {
-            self.tracer.render_first(&image.group, num_envs);
-        }
+    pub fn pose(&mut self, state: &BatchState, moments: &[Moment]) -> Result<(), CameraError> {
+        self.pictures.pose(state, moments)
     }
 
-    /// Writes rows of an image `[shows.len(), row]` into `output`: each the environment whose frames it goes on with, and
-    /// the place of its new frame among those that were traced last. Returns at once; the device works on. With `keep` the
-    /// new frames are kept; where they are of a step, [`Developer::advance`] comes after the last image.
+    /// Takes a state that somebody else has shown: what moves is seen to move from there.
+    pub fn remember(&mut self, state: &BatchState, moments: &[Moment]) {
+        self.pictures.remember(state, moments);
+    }
+
+    /// Traces an image of the environments whose `rows` show a new frame, as they were posed last at their `moments`, and writes
+    /// the rows `[rows.len(), row]` into `output`. A camera that takes no frame at a moment goes on with those that it has. With
+    /// `keep` the new frames are kept. Returns at once; the device works on.
     ///
     /// # Errors
     /// [`CameraError::Gpu`] if the output is too small.
@@ -123,49 +135,62 @@ impl Developer {
     /// # Panics
     /// For more rows than environments, or an environment that is not there.
     pub fn develop(
-        &self,
-        image: usize,
-        shows: &[(usize, usize, What)],
+        &mut self,
+        index: usize,
+        rows: &[(usize, What)],
+        moments: &[Moment],
         keep: bool,
         output: &Buffer,
     ) -> Result<(), CameraError> {
-        let image = &self.images[image];
-        let inside = |(env, view, _): &(usize, usize, What)| *env.max(view) < self.num_envs;
-        assert!(shows.len() <= self.num_envs && shows.iter().all(inside), "rows of other environments");
-        let rows: Vec<Show> = shows
-            .iter()
-            .map(|(env, view, what)| Show {
-                environment: *env as u32,
-                view: *view as u32,
-                what: *what as u32,
+        assert!(rows.len() <= self.num_envs, "{} rows of {} environments", rows.len(), self.num_envs);
+        let (picture, group) = &self.pictures.all[index];
+        let (image, exposures) = (&mut self.images[index], &self.pictures.exposures[index]);
+        let timing = picture.camera.imager.timing;
+        let show = |&(env, what): &(usize, What)| {
+            let Moment { env: run_environment, episode, step, .. } = moments[env];
+            let rests = what == What::GoesOn && !timing.is_due(step);
+            Show {
+                environment: env as u32,
+                what: if rests { What::Stays } else { what } as u32,
+                head: image.heads[env] as u32,
+                exposure: exposures.get(env).copied().unwrap_or(1.0),
+                run_environment,
+                episode: episode as u32,
+                step,
                 pad: 0,
-            })
-            .collect();
-        let moment =
-            Moment { rows: rows.len() as u32, head: image.head as u32, keep: u32::from(keep), pad: 0 };
-        self.gpu.write(&self.shows, &rows);
-        self.gpu.write(&image.moment, &[moment]);
+            }
+        };
+        let shows: Vec<Show> = rows.iter().map(show).collect();
+        let new = shows.iter().filter(|show| show.what != What::Stays as u32);
+        let new: Vec<u32> = new.map(|show| show.environment).collect();
+        if !new.is_empty() {
+            self.pictures.tracer.render_some(group, &new);
+        }
+
+        let key = moments.first().map_or([0; 2], |moment| moment.pixel_key(picture.camera_index));
+        self.gpu.write(&self.shows, &shows);
+        self.gpu.write(&image.sheet, &[Sheet { rows: rows.len() as u32, keep: u32::from(keep), key }]);
         let nothing = &self.shows;
         let sources = SOURCES.map(|source| {
             let channel = Channel::ALL.into_iter().find(|channel| channel.name() == source);
-            channel.and_then(|channel| image.group.output(channel)).unwrap_or(nothing)
+            channel.and_then(|channel| group.output(channel)).unwrap_or(nothing)
         });
-        let own = [&image.film, &image.planes, &image.moment, &self.shows, &image.kept];
+        let own = [&image.film, &image.planes, &image.sensor, &image.sheet, &self.shows, &image.kept];
         let pass = self.compute.bind(&[&own, &sources, &[output]])?;
         let groups = image.development.frame().div_ceil(layout::DEVELOP_THREADS as usize).max(1);
         let (rows, across) = (rows.len() as u32, layout::VIEWS_ACROSS);
         self.gpu.run(&[(&pass, [(groups as u32).min(across), rows.min(across), rows.div_ceil(across)])]);
+
+        let ring = image.development.ring();
+        let went_on = shows.iter().filter(|show| keep && show.what == What::GoesOn as u32);
+        for show in went_on {
+            let head = &mut image.heads[show.environment as usize];
+            *head = (*head + 1) % ring;
+        }
         Ok(())
     }
 
-    /// The new frames that were kept are the newest from now on, and the oldest are gone.
-    pub fn advance(&mut self) {
-        for image in &mut self.images {
-            image.head = (image.head + 1) % image.development.stack;
-        }
-    }
-
-    /// Copies the kept frames of an image `[num_envs, stack, frame]` to the host, the newest last.
+    /// Copies the kept frames of an image `[num_envs, ring, frame]` to the host, the newest last.
     ///
     /// # Errors
     /// [`CameraError::Gpu`] if the device is lost.
@@ -173,53 +198,43 @@ impl Developer {
         let image = &self.images[image];
         let mut read = self.gpu.read(&[&image.kept])?;
         let kept: Vec<f32> = read.pop().unwrap_or_default().into_iter().map(f32::from_bits).collect();
-        let (stack, frame) = (image.development.stack, image.development.frame());
+        let (ring, frame) = (image.development.ring(), image.development.frame());
         let mut frames = Vec::with_capacity(kept.len());
-        for env in 0..self.num_envs {
-            for k in 0..stack {
-                let place = (image.head + k) % stack * self.num_envs + env;
+        for (env, head) in image.heads.iter().enumerate() {
+            for k in 0..ring {
+                let place = (head + k) % ring * self.num_envs + env;
                 frames.extend_from_slice(&kept[place * frame..(place + 1) * frame]);
             }
         }
         Ok(frames)
     }
 
-    /// Keeps these frames of an image `[num_envs, stack, frame]` instead of those that were seen.
+    /// Keeps these frames of an image `[num_envs, ring, frame]` instead of those that it has.
     ///
     /// # Panics
     /// For another number of numbers.
     pub fn set_frames(&mut self, image: usize, frames: &[f32]) {
         let image = &mut self.images[image];
-        let (stack, frame) = (image.development.stack, image.development.frame());
-        assert_eq!(frames.len(), self.num_envs * stack * frame, "frames");
+        let (ring, frame) = (image.development.ring(), image.development.frame());
+        assert_eq!(frames.len(), self.num_envs * ring * frame, "frames");
         let mut kept = Vec::with_capacity(frames.len());
-        for k in 0..stack {
+        for k in 0..ring {
             for env in 0..self.num_envs {
-                let place = env * stack + k;
+                let place = env * ring + k;
                 kept.extend_from_slice(&frames[place * frame..(place + 1) * frame]);
             }
         }
         self.gpu.write(&image.kept, &kept);
-        image.head = 0;
+        image.heads.fill(0);
     }
 }
 
 impl Image {
-    fn new(
-        gpu: &Gpu,
-        tracer: &DeviceTracer,
-        rigs: &Rigs,
-        num_envs: usize,
-        development: &Development,
-    ) -> Result<Self, CameraError> {
+    fn new(gpu: &Gpu, num_envs: usize, development: &Development) -> Result<Self, CameraError> {
         let picture = &development.picture;
         let [num_planes, height, width] = picture.shape();
-        let camera = picture.camera.clone().resized(picture.camera.size.map(|n| n * picture.samples));
-        let mut channels: Vec<Channel> = picture.channels.iter().map(|channel| channel.source()).collect();
-        channels.sort_unstable();
-        channels.dedup();
-        let group = tracer.group(&[rigs.mirror(&camera)], camera.size, &channels)?;
-        let bytes = (4 * num_envs * development.row.max(development.stack * development.frame())) as u64;
+        let ring = development.ring();
+        let bytes = (4 * num_envs * development.row.max(ring * development.frame())) as u64;
         let (holder, most) = (gpu.adapter.get_info().name, gpu.largest_binding());
         let advice = "take fewer environments, fewer frames or smaller images";
         check_size(&holder, most, "the frames of an image", bytes, advice)?;
@@ -230,48 +245,79 @@ impl Image {
             height: height as u32,
             samples: picture.samples,
             stack: development.stack as u32,
+            ring: ring as u32,
             row: development.row as u32,
             start: development.start as u32,
             offset: development.offset,
             clip: development.clip.unwrap_or(f32::MAX),
             scale: development.scale,
-            pad: 0.0,
         };
         let planes: Vec<Plane> = picture
             .channels
             .iter()
-            .flat_map(|channel| (0..channel.count()).map(|part| plane(*channel, part)))
+            .flat_map(|channel| (0..channel.count()).map(|part| plane(picture, *channel, part)))
             .collect();
         Ok(Self {
-            group,
             film: gpu.uniform("film", &film),
             planes: gpu.buffer("planes", &planes),
-            moment: gpu.uniform("moment", &Moment::default()),
-            kept: gpu.empty("frames", (4 * num_envs * development.stack * development.frame()) as u64),
-            head: 0,
+            sensor: gpu.uniform("sensor", &sensor_of(picture)),
+            sheet: gpu.uniform("sheet", &Sheet::default()),
+            kept: gpu.empty("frames", (4 * num_envs * ring * development.frame()) as u64),
+            heads: vec![0; num_envs],
             development: development.clone(),
         })
     }
 }
 
 /// Where one number of a pixel comes from.
-fn plane(channel: PixelChannel, part: usize) -> Plane {
-    let source = channel.source();
+fn plane(picture: &Picture, channel: PixelChannel, part: usize) -> Plane {
+    let source = sensor::source(picture, channel);
     let mut plane = Plane {
         source: SOURCES.iter().position(|name| *name == source.name()).unwrap_or(0) as u32,
         planes: source.count() as u32,
+        unit: 1.0,
         ..Plane::default()
     };
+    // Bytes of a colour, or what a sensor makes of light, which is coded already.
+    let whole = if source == Channel::Rgb { 255.0 } else { 1.0 };
     match channel {
-        PixelChannel::Grey => plane.weights = GREY.map(|weight| weight / 255.0),
-        PixelChannel::Rgb => plane.weights[part] = 1.0 / 255.0,
+        PixelChannel::Grey => plane.weights = GREY.map(|weight| weight / whole),
+        PixelChannel::Rgb => plane.weights[part] = 1.0 / whole,
         PixelChannel::Segmentation | PixelChannel::Link => {}
-        PixelChannel::Depth | PixelChannel::Distance | PixelChannel::Normals | PixelChannel::Flow => {
+        PixelChannel::Depth | PixelChannel::Distance | PixelChannel::Normals => plane.plane = part as u32,
+        PixelChannel::Flow => {
             plane.plane = part as u32;
+            // It is counted in pixels, not in rays.
+            plane.unit = 1.0 / picture.samples as f32;
         }
         PixelChannel::Class => plane.class_id = part as i32,
     }
     plane
+}
+
+/// The sensors of a picture's camera.
+fn sensor_of(picture: &Picture) -> Sensor {
+    let imager = &picture.camera.imager;
+    let (color, depth) = (imager.color.unwrap_or_default(), imager.depth.unwrap_or_default());
+    let [still, linear, square] = depth.noise.map(|part| part as f32);
+    let [nearest, farthest] = depth.range.map_or([-f32::MAX, f32::MAX], |range| range.map(|x| x as f32));
+    Sensor {
+        measures: u32::from(imager.depth.is_some()),
+        exposure: color.exposure as f32,
+        full_well: color.full_well as f32,
+        read: (color.read_noise * color.read_noise) as f32,
+        levels: ((1u32 << color.bits) - 1) as f32,
+        gain: color.gain as f32,
+        still,
+        linear,
+        square,
+        missing: depth.missing as f32,
+        dropout: depth.dropout as f32,
+        step: depth.step as f32,
+        nearest,
+        farthest,
+        far: picture.camera.far as f32,
+    }
 }
 
 /// Shares of red, green and blue in brightness (ITU-R BT.601).
@@ -280,5 +326,5 @@ pub(crate) const GREY: [f32; 3] = [0.299, 0.587, 0.114];
 fn slots() -> [&'static [Slot]; 3] {
     const READ: Slot = Slot::Storage(Access::Read);
     const WRITE: Slot = Slot::Storage(Access::ReadWrite);
-    [&[Slot::Uniform, READ, Slot::Uniform, READ, WRITE], &[READ; SOURCES.len()], &[WRITE]]
+    [&[Slot::Uniform, READ, Slot::Uniform, Slot::Uniform, READ, WRITE], &[READ; SOURCES.len()], &[WRITE]]
 }

@@ -226,6 +226,7 @@ impl DeviceTracer {
             }
             _ => None,
         };
+        let asked = self.gpu.empty("asked", 4 * (1 + num_views as u64));
         let nothing = self.gpu.empty("before", 4);
         let (views_before, instances_before) =
             before.as_ref().map_or((&nothing, &nothing), |((views, _), instances)| (views, *instances));
@@ -256,22 +257,24 @@ impl DeviceTracer {
                 outputs.iter().find(|(has, _)| has == channel).map_or(unused, |(_, buffer)| buffer)
             })
             .collect();
-        let trace = compute.bind(&[&scene, &[&counts, &views, views_before, instances_before], &targets])?;
+        let shown = [&counts, &views, views_before, instances_before, &asked];
+        let trace = compute.bind(&[&scene, &shown, &targets])?;
         let place = [Some(place), before.map(|((_, place), _)| place)].into_iter().flatten().collect();
-        Ok(DeviceGroup { num_views, size, cameras: cameras_buffer, place, trace, outputs })
+        Ok(DeviceGroup { num_views, size, cameras: cameras_buffer, place, asked, trace, outputs })
     }
 
     /// Renders all views of a group, of the poses given last. Returns at once; the device works on.
     pub fn render(&self, group: &DeviceGroup) {
-        self.render_first(group, group.num_views);
+        self.render_some(group, &(0..group.num_views as u32).collect::<Vec<_>>());
     }
 
-    /// The same of the first views alone; images of the others stay as they were.
-    pub fn render_first(&self, group: &DeviceGroup, num_views: usize) {
+    /// The same of some views; images of the others stay as they were.
+    pub fn render_some(&self, group: &DeviceGroup, views: &[u32]) {
+        let num_views = views.len() as u32;
+        self.gpu.write(&group.asked, &[&[num_views], views].concat());
         let tiles = group.size.map(|n| n.div_ceil(layout::TILE));
-        let views = num_views.min(group.num_views) as u32;
-        let grid =
-            [tiles[0] * tiles[1], views.min(layout::VIEWS_ACROSS), views.div_ceil(layout::VIEWS_ACROSS)];
+        let across_views = num_views.clamp(1, layout::VIEWS_ACROSS);
+        let grid = [tiles[0] * tiles[1], across_views, num_views.div_ceil(layout::VIEWS_ACROSS)];
         let place = group.place.iter().map(|place| (place, across(group.num_views)));
         let passes: Vec<(&Pass, [u32; 3])> = place.chain([(&group.trace, grid)]).collect();
         self.gpu.run(&passes);
@@ -297,6 +300,8 @@ pub struct DeviceGroup {
     cameras: Buffer,
     /// Of cameras now, and before where that is asked for.
     place: Vec<Pass>,
+    /// How many views are traced, then which.
+    asked: Buffer,
     trace: Pass,
     outputs: Vec<(Channel, Buffer)>,
 }
@@ -331,7 +336,7 @@ fn pose_slots() -> [Slot; 7] {
 fn trace_slots() -> [&'static [Slot]; 3] {
     const READ: Slot = Slot::Storage(Access::Read);
     const WRITE: Slot = Slot::Storage(Access::ReadWrite);
-    [&[READ; 13], &[Slot::Uniform, READ, READ, READ], &[WRITE; 10]]
+    [&[READ; 13], &[Slot::Uniform, READ, READ, READ, READ], &[WRITE; 10]]
 }
 
 fn check(gpu: &Gpu, what: &str, bytes: u64, advice: &'static str) -> Result<(), CameraError> {

@@ -23,6 +23,7 @@ mod native;
 mod observer;
 mod overview;
 mod past;
+mod pictures;
 mod rig;
 mod sensor;
 mod shown;

@@ -1,33 +1,28 @@
-//! The pictures that a scene observes, made with a [`Tracer`].
+//! The pictures that a scene observes, made with a [`Tracer`](crate::Tracer).
 
-use keiko_model::camera::{Channel, PixelChannel};
+use keiko_model::camera::PixelChannel;
 use keiko_model::robot::RobotModel;
 use keiko_world::{BatchState, Looks, Moment, Picture, Renderer};
 
 use crate::develop::GREY;
 use crate::images::Images;
-use crate::past::Past;
-use crate::{Backend, CameraError, CameraGroup, Tracer, TracerOptions};
-use crate::{dress, sensor};
+use crate::pictures::Pictures;
+use crate::sensor;
+use crate::{Backend, CameraError, TracerOptions};
 
 /// Renders pictures of all environments and copies them: one wait for whoever traces a step.
 #[derive(Debug)]
 pub struct Observer {
-    tracer: Tracer,
-    pictures: Vec<(Picture, CameraGroup)>,
+    pictures: Pictures,
     /// Of each picture `[num_envs, channels, height, width]`.
     pixels: Vec<Vec<f32>>,
-    /// Factors on the exposure of each picture's camera `[num_envs]`; empty where none are drawn.
-    exposures: Vec<Vec<f32>>,
-    /// Where some picture shows motion.
-    past: Option<Past>,
 }
 
 impl Observer {
     /// Of `num_envs` environments of a model.
     ///
     /// # Errors
-    /// As [`Tracer::new`] and [`Tracer::group`].
+    /// As [`Tracer::new`](crate::Tracer::new) and [`Tracer::group`](crate::Tracer::group).
     pub fn new(
         backend: &Backend,
         model: &RobotModel,
@@ -35,64 +30,35 @@ impl Observer {
         pictures: &[Picture],
         options: &TracerOptions,
     ) -> Result<Self, CameraError> {
-        let flow = pictures.iter().any(|picture| picture.channels.contains(&PixelChannel::Flow));
-        let tracer = Tracer::new(backend, model, num_envs, &TracerOptions { flow, ..options.clone() })?;
-        let mut groups = Vec::new();
-        for picture in pictures {
-            let large = picture.camera.size.map(|n| n * picture.samples);
-            let source = |channel: &PixelChannel| sensor::source(picture, *channel);
-            let sources: Vec<Channel> = picture.channels.iter().map(source).collect();
-            let camera = picture.camera.clone().resized(large);
-            groups.push((picture.clone(), tracer.group(&[camera], &sources)?));
-        }
-        let pixels =
-            pictures.iter().map(|picture| vec![0.0; num_envs * picture.shape().iter().product::<usize>()]);
-        let past = flow.then(|| Past::new(model, num_envs));
-        let exposures = vec![Vec::new(); pictures.len()];
-        Ok(Self { tracer, pixels: pixels.collect(), pictures: groups, exposures, past })
-    }
-}
-
-impl Renderer for Observer {
-    fn dress(&mut self, looks: &Looks) -> Result<(), String> {
-        let num_cameras = looks.cameras.len() / self.tracer.num_envs().max(1);
-        for ((picture, _), exposures) in self.pictures.iter().zip(&mut self.exposures) {
-            let own = looks.cameras.iter().skip(picture.camera_index as usize).step_by(num_cameras.max(1));
-            *exposures = own.map(|look| look.exposure as f32).collect();
-        }
-        let dressed = self.tracer.dress(looks);
-        let aimed = self.pictures.iter().map(|(picture, group)| {
-            let large = picture.camera.clone().resized(picture.camera.size.map(|n| n * picture.samples));
-            let index = picture.camera_index as usize;
-            let cameras = dress::aimed_each(&large, index, looks, self.tracer.num_envs());
-            if cameras.is_empty() { Ok(()) } else { self.tracer.aim(group, &cameras) }
-        });
-        let all: Result<(), CameraError> = [dressed].into_iter().chain(aimed).collect();
-        all.map_err(|error| error.to_string())
+        let zeros = |picture: &Picture| vec![0.0; num_envs * picture.shape().iter().product::<usize>()];
+        let pixels = pictures.iter().map(zeros).collect();
+        Ok(Self { pictures: Pictures::new(backend, model, num_envs, pictures, options)?, pixels })
     }
 
-    fn render(&mut self, state: &BatchState, moments: &[Moment]) -> Result<(), String> {
-        self.remember(state, moments);
-        if let Some(past) = &self.past {
-            self.tracer.pose_before(past.before()).map_err(|error| error.to_string())?;
-        }
-        self.tracer.pose(state);
-        for (_, group) in &self.pictures {
-            self.tracer.render(group);
-        }
-        let pictures = self.pictures.iter().zip(&self.exposures).zip(&mut self.pixels);
-        for (((picture, group), exposures), pixels) in pictures {
-            let images = self.tracer.read(group).map_err(|error| error.to_string())?;
+    fn look(&mut self, state: &BatchState, moments: &[Moment]) -> Result<(), CameraError> {
+        self.pictures.pose(state, moments)?;
+        let Pictures { tracer, all, exposures, .. } = &self.pictures;
+        all.iter().for_each(|(_, group)| tracer.render(group));
+        for (((picture, group), exposures), pixels) in all.iter().zip(exposures).zip(&mut self.pixels) {
+            let images = tracer.read(group)?;
             fill(picture, &images, pixels);
             sensor::sense(picture, &images, moments, exposures, pixels);
         }
         Ok(())
     }
+}
+
+impl Renderer for Observer {
+    fn dress(&mut self, looks: &Looks) -> Result<(), String> {
+        self.pictures.dress(looks).map_err(|error| error.to_string())
+    }
+
+    fn render(&mut self, state: &BatchState, moments: &[Moment]) -> Result<(), String> {
+        self.look(state, moments).map_err(|error| error.to_string())
+    }
 
     fn remember(&mut self, state: &BatchState, moments: &[Moment]) {
-        if let Some(past) = &mut self.past {
-            past.remember(state, moments);
-        }
+        self.pictures.remember(state, moments);
     }
 
     fn pixels(&self, picture: usize) -> &[f32] {

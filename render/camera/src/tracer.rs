@@ -2,9 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use keiko_gpu::Gpu;
 use keiko_gpu::camera as layout;
 use keiko_gpu::camera::Look;
+use keiko_gpu::{Buffer, Gpu};
 use keiko_model::camera::{Camera, Channel, Follow};
 use keiko_model::light::Lamp;
 use keiko_model::robot::{Geom, RobotModel, Shape};
@@ -288,6 +288,17 @@ impl Tracer {
         }
     }
 
+    /// The same of the views of some environments on a device; images of the others stay as they were.
+    ///
+    /// # Panics
+    /// If the group is another tracer's, or not on a device.
+    pub(crate) fn render_some(&self, group: &CameraGroup, views: &[u32]) {
+        match (&self.side, &group.side) {
+            (Side::Device(tracer), GroupSide::Device(group)) => tracer.render_some(group, views),
+            _ => panic!("{OTHERS_GROUP}"),
+        }
+    }
+
     /// Waits for the last images of a group and copies them.
     ///
     /// # Errors
@@ -305,7 +316,7 @@ impl Tracer {
 }
 
 /// What a model shows.
-pub(crate) fn assets(model: &RobotModel, options: &TracerOptions) -> Assets {
+fn assets(model: &RobotModel, options: &TracerOptions) -> Assets {
     Assets::new(model, options.varied, |geom| class_of(geom, options.num_robot_bodies))
 }
 
@@ -326,6 +337,16 @@ pub struct CameraGroup {
     /// Whether some camera has a lens: kernels for pinholes alone are shorter.
     pub lenses: bool,
     side: GroupSide,
+}
+
+impl CameraGroup {
+    /// The images of a channel where they were traced, if that is on a device and it was asked for.
+    pub(crate) fn output(&self, channel: Channel) -> Option<&Buffer> {
+        match &self.side {
+            GroupSide::Device(group) => group.output(channel),
+            GroupSide::Native(_) => None,
+        }
+    }
 }
 
 /// On the side of its tracer.

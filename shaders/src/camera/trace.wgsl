@@ -23,6 +23,8 @@
 // Where they were before, for optical flow.
 @group(1) @binding(2) var<storage, read> views_before: array<View>;
 @group(1) @binding(3) var<storage, read> instances_before: array<Instance>;
+/// How many views are asked for, then which.
+@group(1) @binding(4) var<storage, read> asked: array<u32>;
 
 // Outputs `[views, channels, height, width]`; those that are off are bound to something small and not written.
 @group(2) @binding(0) var<storage, read_write> out_rgb: array<u32>;
@@ -174,10 +176,11 @@ fn ray(view: View, pixel: vec2f) -> vec3f {
 
 @compute @workgroup_size(8, 8, 1)
 fn trace(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-    let view_index = group.z * VIEWS_ACROSS + group.y;
-    if view_index >= counts.environments * counts.cameras {
+    let slot = group.z * VIEWS_ACROSS + group.y;
+    if slot >= asked[0] {
         return;
     }
+    let view_index = asked[1u + slot];
     let tiles_across = (counts.width + TILE - 1u) / TILE;
     let corner = vec2u(group.x % tiles_across, group.x / tiles_across) * TILE;
     let view = views[view_index];

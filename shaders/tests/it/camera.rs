@@ -63,11 +63,12 @@ fn numbers_of_the_developing_text_are_their_mirrors() {
             "distance" => "distances",
             "class" => "classes",
             "link" => "links",
+            "flow" => "moved",
             source => source,
         };
         has(format!("@group(1) @binding({binding}) var<storage, read> {name}:"));
     }
-    for (number, source) in SOURCES.iter().enumerate().filter(|(_, source)| **source != "normals") {
+    for (number, source) in SOURCES.iter().enumerate() {
         has(format!("const {}: u32 = {number}u;", source.to_uppercase()));
     }
 }

@@ -42,13 +42,6 @@ impl ImageTerm {
         [self.stack, channels, height, width]
     }
 
-    /// Whether it is what the camera is pointed at and nothing else: at once, without noise, whatever was seen before.
-    pub(crate) fn is_plain(&self) -> bool {
-        let imager = &self.picture.camera.imager;
-        let perfect = imager.color.is_none() && imager.depth.is_none() && imager.timing.is_immediate();
-        perfect && !self.shows_motion()
-    }
-
     /// Whether it depends on the step before.
     fn shows_motion(&self) -> bool {
         self.picture.channels.contains(&PixelChannel::Flow)
@@ -62,6 +55,11 @@ impl ImageTerm {
     /// Numbers of one frame.
     pub(crate) fn frame(&self) -> usize {
         self.picture.shape().iter().product()
+    }
+
+    /// Numbers of the frames that are taken and not seen yet, of an environment.
+    pub(crate) fn waiting(&self) -> usize {
+        self.picture.camera.imager.timing.latency as usize * self.frame()
     }
 
     /// What the camera gave where an observation holds `value`: the inverse of offset and scale. Where the scene clips, it is
@@ -149,6 +147,21 @@ pub struct LastPose {
     pub rotation: Vec<f32>,
 }
 
+/// A state and its moments with what ended as it was then.
+pub(crate) fn as_it_ended(
+    state: &BatchState,
+    moments: &[Moment],
+    last: &[LastPose],
+) -> (BatchState, Vec<Moment>) {
+    let (mut state, mut moments) = (state.clone(), moments.to_vec());
+    for pose in last {
+        moments[pose.env] = Moment { episode: pose.episode, step: pose.step, ..moments[pose.env] };
+        state.body_position.set_column(pose.env, pose.position.iter().copied());
+        state.body_rotation.set_column(pose.env, pose.rotation.iter().copied());
+    }
+    (state, moments)
+}
+
 /// A renderer whose images become rows of the observations.
 pub(crate) struct OwnEyes {
     renderer: Box<dyn Renderer>,
@@ -216,12 +229,7 @@ impl OwnEyes {
         let envs: Vec<usize> = last.iter().map(|pose| pose.env).collect();
         let mut finals = Vec::new();
         if !last.is_empty() {
-            let (mut before, mut then) = (state.clone(), moments.to_vec());
-            for pose in last {
-                then[pose.env] = Moment { episode: pose.episode, step: pose.step, ..moments[pose.env] };
-                before.body_position.set_column(pose.env, pose.position.iter().copied());
-                before.body_rotation.set_column(pose.env, pose.rotation.iter().copied());
-            }
+            let (before, then) = as_it_ended(state, moments, last);
             self.render(&before, &then, false)?;
             for (index, image) in self.images.iter().enumerate() {
                 let frames = self.renderer.pixels(index).chunks_exact(image.frame());

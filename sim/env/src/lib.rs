@@ -27,6 +27,6 @@ mod terms;
 pub use contract::{EnvSpec, EpisodeEnd, GroupSpec, ImageShape, StepOutput, VecEnv};
 pub use episodes::{Breakage, FaultCounts};
 pub use eyes::{Ended, Onlooker};
-pub use images::{ImageTerm, LastPose};
-pub use keiko_world::{BatchState, Field, Moment, Picture, Renderer, SnapshotError, Touch};
+pub use images::ImageTerm;
+pub use keiko_world::{BatchState, Field, Looks, Moment, Picture, Renderer, SnapshotError, Touch};
 pub use task_env::{EnvOptions, TaskEnv, physics_options};

@@ -175,8 +175,13 @@ impl TaskEnv {
     pub fn looks(&self) -> Looks {
         let running = self.running();
         let moments = running.moments(&self.state().steps, self.decimation());
-        let mut wardrobe = Wardrobe::new(running.rules.randomizer.looks.clone(), moments.len());
-        wardrobe.change(&moments).cloned().unwrap_or_default()
+        self.wardrobe().change(&moments).cloned().unwrap_or_default()
+    }
+
+    /// Looks, none of which is drawn yet.
+    fn wardrobe(&self) -> Wardrobe {
+        let rules = &self.running().rules;
+        Wardrobe::new(rules.randomizer.looks.clone(), rules.spec.num_envs)
     }
 
     /// The specification with the images, whether or not there is anything that renders them.
@@ -199,20 +204,12 @@ impl TaskEnv {
     pub fn see_with(&mut self, renderer: Box<dyn Renderer>) {
         let (spec, images) = (self.seeing_spec(), self.images().to_vec());
         let numbers = widen(&spec.observations, &mut self.running_mut().output);
-        let wardrobe = Wardrobe::new(self.running().rules.randomizer.looks.clone(), spec.num_envs);
-        let eyes = OwnEyes::new(renderer, images, &numbers, wardrobe, spec.num_envs);
+        let eyes = OwnEyes::new(renderer, images, &numbers, self.wardrobe(), spec.num_envs);
         self.see(spec, Eyes::own(eyes));
     }
 
-    /// Whether images show what cameras are pointed at and nothing else: every camera takes a frame a step and shows it at once,
-    /// without noise, and environments look alike. An onlooker has no more to go by.
-    pub fn sees_plainly(&self) -> bool {
-        !self.looks_vary() && self.images().iter().all(ImageTerm::is_plain)
-    }
-
-    /// Leaves the images of [`TaskEnv::images`], which must be plain ([`TaskEnv::sees_plainly`]), to an onlooker from now on. They are in the specification, but in no
-    /// field of the output, which are then the numbers alone; a snapshot holds both. All stacks begin with what is seen
-    /// now.
+    /// Leaves the images of [`TaskEnv::images`] to an onlooker from now on. They are in the specification, but in no field of the
+    /// output, which are then the numbers alone; a snapshot holds both. All stacks begin with what is seen now.
     pub fn see_through(&mut self, onlooker: Box<dyn Onlooker>) {
         let spec = self.seeing_spec();
         let output = &mut self.running_mut().output;
@@ -221,7 +218,8 @@ impl TaskEnv {
                 *field = widened(field, group.num_numbers(), group.num_numbers());
             }
         }
-        self.see(spec, Eyes::onlooker(onlooker));
+        let wardrobe = self.wardrobe();
+        self.see(spec, Eyes::onlooker(onlooker, wardrobe));
     }
 
     fn see(&mut self, spec: EnvSpec, eyes: Eyes) {
@@ -368,11 +366,6 @@ impl TaskEnv {
         }
     }
 
-    /// Frames that are taken and not seen yet, of each image.
-    fn waiting(&self) -> Vec<Vec<f32>> {
-        self.eyes.as_ref().map_or_else(Vec::new, |eyes| eyes.waiting(self.images().len()))
-    }
-
     pub(crate) fn decimation(&self) -> u64 {
         u64::from(self.decimation)
     }
@@ -465,11 +458,11 @@ impl VecEnv for TaskEnv {
 
     fn save(&self) -> Result<Vec<u8>, SnapshotError> {
         let running = self.running();
-        let output = match &self.eyes {
+        let (output, waiting) = match &self.eyes {
             Some(eyes) => eyes
                 .save(&running.rules.images, &running.rules.spec.observations, &running.output)
                 .map_err(SnapshotError)?,
-            None => running.output.clone(),
+            None => (running.output.clone(), Vec::new()),
         };
         let mut snapshot = Snapshot {
             spec: self.spec().clone(),
@@ -483,7 +476,7 @@ impl VecEnv for TaskEnv {
             push_end: Vec::new(),
             push_force: Vec::new(),
             output,
-            waiting: self.waiting(),
+            waiting,
             faults: running.faults,
         };
         for slot in &running.slots {
@@ -515,6 +508,8 @@ impl VecEnv for TaskEnv {
             return Err(refuse("it is of another seed"));
         }
         let (num_envs, num_pushes) = (snapshot.spec.num_envs, running.rules.randomizer.pushes.len());
+        let seen = self.eyes.as_ref().map_or(&[] as &[ImageTerm], |_| &running.rules.images);
+        let waiting = seen.iter().map(|image| num_envs * image.waiting());
         let num_rows = running.rows.as_deref().map_or(0, |rows| row_places(rows).count());
         if !fits(&snapshot.output, &running.rules.spec)
             || !same_parameters(&snapshot.parameters, self.parameters())
@@ -524,7 +519,7 @@ impl VecEnv for TaskEnv {
             || snapshot.push_force.len() != num_envs
             || snapshot.next_push.iter().chain(&snapshot.push_end).any(|steps| steps.len() != num_pushes)
             || snapshot.push_force.iter().any(|forces| forces.len() != num_pushes)
-            || !snapshot.waiting.iter().map(Vec::len).eq(self.waiting().iter().map(Vec::len))
+            || !snapshot.waiting.iter().map(Vec::len).eq(waiting)
             || snapshot.rows.len() != num_rows
             || snapshot.rows.iter().any(|row| row.len() != num_envs)
         {
@@ -535,9 +530,9 @@ impl VecEnv for TaskEnv {
         simulation.world.resource_mut::<Physics>().0.load(&snapshot.physics)?;
         if let Some(eyes) = eyes {
             let rules = &simulation.world.resource::<Running>().rules;
-            eyes.load(&rules.images, &rules.spec.observations, &mut snapshot.output)
+            let waiting = snapshot.waiting;
+            eyes.load(&rules.images, &rules.spec.observations, &mut snapshot.output, waiting)
                 .map_err(SnapshotError)?;
-            eyes.set_waiting(snapshot.waiting);
         }
         let mut wrenches =
             (0..num_envs).map(|env| snapshot.parameters.wrench.column(env).collect::<Vec<_>>());

@@ -39,9 +39,14 @@ const STEP_BITS: u32 = 24;
 impl Moment {
     /// The random numbers of one camera's image. The key of the run's other numbers is another one.
     pub fn pixels(&self, camera: u32, purpose: PixelPurpose) -> PixelRng {
-        let [a, b, ..] = philox([camera, 0x0063_616d, 0, 0], [self.seed as u32, (self.seed >> 32) as u32]);
         let stream = (purpose as u32) << STEP_BITS | self.step & ((1 << STEP_BITS) - 1);
-        PixelRng { key: [a, b], counter: [self.episode as u32, self.env, stream] }
+        PixelRng { key: self.pixel_key(camera), counter: [self.episode as u32, self.env, stream] }
+    }
+
+    /// The key of one camera's random numbers, the same for the whole run.
+    pub fn pixel_key(&self, camera: u32) -> [u32; 2] {
+        let [a, b, ..] = philox([camera, 0x0063_616d, 0, 0], [self.seed as u32, (self.seed >> 32) as u32]);
+        [a, b]
     }
 }
 

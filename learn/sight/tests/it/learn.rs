@@ -15,6 +15,16 @@ const MINIBATCHES: usize = 2;
 /// Two orders of adding up, over some gradient steps.
 const TOLERANCE: f64 = 1e-4;
 
+/// A camera with noise, slow and late, that is mounted and lit otherwise in each episode, and shows what moves.
+const REAL: &[&str] = &[
+    "observe.policy.frames.channels=[\"grey\", \"flow\"]",
+    "cameras.0.color_sensor={ gain = 2.0, full_well = 2000 }",
+    "cameras.0.every=2",
+    "cameras.0.latency=1",
+    "randomize.mount={ term = \"camera_pose\", position = [-0.1, 0.1], rotation = [-0.05, 0.05] }",
+    "randomize.sun={ term = \"sun\", azimuth = [-3.0, 3.0] }",
+];
+
 fn tiny(more: &[&str]) -> TaskSpec {
     let set = [
         "train.horizon=10",
@@ -51,6 +61,7 @@ fn only_actions_and_scalars_are_read() {
         for more in [
             &[][..],
             &["train.dialect=brax"],
+            REAL,
             &["observe.critic.angle={ term = \"joint_position\", joints = [\"hinge\"] }"],
         ] {
             let task = tiny(more);
@@ -97,27 +108,32 @@ fn num_parameters(trainer: &Trainer) -> usize {
 #[test]
 fn tensors_teach_what_images_on_the_host_teach() {
     with_device("learn::tensors_teach_what_images_on_the_host_teach", |device| {
-        let task = tiny(&[]);
-        let (mut seen, mut told) = (seeing(device, &task), being_told(device, &task));
-        for iteration in 0..5 {
-            let (a, b) = (seen.iterate().expect("finite"), told.iterate().expect("finite"));
-            assert_eq!((a.episodes, a.env_steps), (b.episodes, b.env_steps), "{iteration}");
-            let returns = [a.mean_return, b.mean_return].map(|mean| mean.expect("episodes end"));
-            assert!((returns[0] - returns[1]).abs() < TOLERANCE, "{iteration}: {returns:?}");
-            for (a, b) in [(a.update.value, b.update.value), (a.update.surrogate, b.update.surrogate)] {
-                assert!((a - b).abs() < TOLERANCE, "{iteration}: {a} {b}");
-            }
-            assert!(apart(&seen, &told) < TOLERANCE, "{iteration}: {}", apart(&seen, &told));
+        for more in [&[], REAL] {
+            compare_learning(device, &tiny(more));
         }
-        println!("apart by {:.1e}", apart(&seen, &told));
-
-        let policy = seen.policy().expect("fits");
-        let (mut env, sight) = sighted(device, &task, NUM_ENVS);
-        let a = evaluate_seeing(&policy, &mut env, &sight, device, 10).expect("it ends");
-        let b = evaluate(&policy, &mut crate::support::told(&backend(device), &task, NUM_ENVS), 10);
-        let b = b.expect("it ends");
-        assert!((a.mean_return - b.mean_return).abs() < TOLERANCE, "{a:?} {b:?}");
     });
+}
+
+fn compare_learning(device: &Device, task: &TaskSpec) {
+    let (mut seen, mut told) = (seeing(device, task), being_told(device, task));
+    for iteration in 0..5 {
+        let (a, b) = (seen.iterate().expect("finite"), told.iterate().expect("finite"));
+        assert_eq!((a.episodes, a.env_steps), (b.episodes, b.env_steps), "{iteration}");
+        let returns = [a.mean_return, b.mean_return].map(|mean| mean.expect("episodes end"));
+        assert!((returns[0] - returns[1]).abs() < TOLERANCE, "{iteration}: {returns:?}");
+        for (a, b) in [(a.update.value, b.update.value), (a.update.surrogate, b.update.surrogate)] {
+            assert!((a - b).abs() < TOLERANCE, "{iteration}: {a} {b}");
+        }
+        assert!(apart(&seen, &told) < TOLERANCE, "{iteration}: {}", apart(&seen, &told));
+    }
+    println!("apart by {:.1e}", apart(&seen, &told));
+
+    let policy = seen.policy().expect("fits");
+    let (mut env, sight) = sighted(device, task, NUM_ENVS);
+    let a = evaluate_seeing(&policy, &mut env, &sight, device, 10).expect("it ends");
+    let b = evaluate(&policy, &mut crate::support::told(&backend(device), task, NUM_ENVS), 10);
+    let b = b.expect("it ends");
+    assert!((a.mean_return - b.mean_return).abs() < TOLERANCE, "{a:?} {b:?}");
 }
 
 #[test]

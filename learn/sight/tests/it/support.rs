@@ -43,10 +43,14 @@ fn blind(task: &TaskSpec, num_envs: usize) -> TaskEnv {
     TaskEnv::new(task, &options).unwrap_or_else(|error| panic!("{error}"))
 }
 
+fn options(env: &TaskEnv) -> TracerOptions {
+    TracerOptions { varied: env.looks_vary(), ..TracerOptions::default() }
+}
+
 /// Images are tensors.
 pub fn sighted(device: &Device, task: &TaskSpec, num_envs: usize) -> (TaskEnv, Sight) {
     let mut env = blind(task, num_envs);
-    let sight = Sight::new(device, &env, &TracerOptions::default()).expect("it fits").expect("a GPU");
+    let sight = Sight::new(device, &env, &options(&env)).expect("it fits").expect("a GPU");
     env.see_through(Box::new(sight.clone()));
     assert_eq!(env.failure(), None);
     (env, sight)
@@ -56,8 +60,9 @@ pub fn sighted(device: &Device, task: &TaskSpec, num_envs: usize) -> (TaskEnv, S
 pub fn told(backend: &Backend, task: &TaskSpec, num_envs: usize) -> TaskEnv {
     let mut env = blind(task, num_envs);
     let pictures: Vec<Picture> = env.images().iter().map(|image| image.picture.clone()).collect();
-    let looks = TracerOptions::default();
-    let observer = Observer::new(backend, &env.scene().model, num_envs, &pictures, &looks).expect("it fits");
+    let options = options(&env);
+    let observer =
+        Observer::new(backend, &env.scene().model, num_envs, &pictures, &options).expect("it fits");
     env.see_with(Box::new(observer));
     env
 }
