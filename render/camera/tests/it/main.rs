@@ -2,6 +2,7 @@
 
 mod batch;
 mod conventions;
+mod drawn;
 mod flow;
 mod followers;
 mod gloss;
