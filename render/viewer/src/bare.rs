@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bevy_ecs::prelude::World;
 use keiko_model::error::{Error, ErrorKind, Location};
 use keiko_model::robot::RobotModel;
 use keiko_world::engine::{self, EngineChoice};
@@ -132,6 +133,11 @@ impl Bare {
             }
             None => self.start.ctrl.iter().map(|u| *u as f32).collect(),
         }
+    }
+
+    /// The world.
+    pub fn world(&self) -> &World {
+        &self.simulation.world
     }
 
     /// Where all environments are.

@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use bevy_ecs::prelude::World;
 use keiko_env::EnvSpec;
 use keiko_model::TaskSpec;
 use keiko_model::compose::Scene;
 use keiko_model::kinematics::forward_kinematics;
 use keiko_model::robot::RobotModel;
 use keiko_world::BatchState;
+use keiko_world::simulation::spawn_model;
 
 use crate::ViewError;
 use crate::live::{Frame, Guest, Hello, LiveError};
@@ -20,6 +22,8 @@ const MOST_NUMBERS: usize = 1 << 28;
 pub struct Remote {
     /// The composed model.
     pub model: Arc<RobotModel>,
+    /// The entities of the model.
+    pub world: World,
     /// What the run says of itself.
     pub hello: Hello,
     /// Index of the robot's base.
@@ -56,10 +60,13 @@ impl Remote {
             state.set_column(env, &alone, 0);
         }
         let model = Arc::new(scene.model);
+        let mut world = World::new();
+        spawn_model(&mut world, &model);
         guest.begin(model.clone(), &hello)?;
         guest.ask(0);
         Ok(Self {
             model,
+            world,
             hello,
             base: scene.base,
             num_robot_bodies: scene.num_robot_bodies,

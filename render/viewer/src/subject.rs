@@ -6,6 +6,7 @@ mod load;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bevy_ecs::prelude::World;
 use keiko_camera::{Backend, TracerOptions};
 use keiko_env::{EnvSpec, EpisodeEnd, TaskEnv, VecEnv};
 use keiko_model::robot::RobotModel;
@@ -146,6 +147,15 @@ impl Subject {
         match &self.plant {
             Plant::Task(env) => Some(env),
             Plant::Bare(_) | Plant::Live(_) => None,
+        }
+    }
+
+    /// Its world; of a run in another process one with the same entities.
+    pub fn world(&self) -> &World {
+        match &self.plant {
+            Plant::Task(env) => env.world(),
+            Plant::Bare(bare) => bare.world(),
+            Plant::Live(remote) => &remote.world,
         }
     }
 

@@ -246,6 +246,11 @@ impl TaskEnv {
         self.eyes = Some(eyes);
     }
 
+    /// The world, to look at.
+    pub fn world(&self) -> &World {
+        &self.simulation.world
+    }
+
     /// The world: entities, resources and the schedule, for recorders and plug-ins. From then on the batch state in the
     /// world follows every control step, for systems in phases after [`Phase::Step`], in which all of the task's step
     /// happens.

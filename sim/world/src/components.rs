@@ -56,3 +56,10 @@ pub struct SiteRef {
     /// Index into the model's sites.
     pub site: usize,
 }
+
+/// A camera, child of its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Component)]
+pub struct CameraRef {
+    /// Index into the model's cameras.
+    pub camera: usize,
+}

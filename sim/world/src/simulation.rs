@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bevy_ecs::prelude::*;
 use keiko_model::RobotModel;
 
-use crate::components::{ActuatorRef, GeomRef, JointRef, Link, Robot, SensorRef, SiteRef};
+use crate::components::{ActuatorRef, CameraRef, GeomRef, JointRef, Link, Robot, SensorRef, SiteRef};
 use crate::executor::{BatchState, EnvParameters, Executor, Fault};
 use crate::field::Field;
 use crate::replay::ReplayRing;
@@ -85,7 +85,7 @@ impl Simulation {
 }
 
 /// One entity for everything with a name, children below what carries them.
-fn spawn_model(world: &mut World, model: &RobotModel) {
+pub fn spawn_model(world: &mut World, model: &RobotModel) {
     let robot = world.spawn((Name::new(model.name.clone()), Robot)).id();
     let mut bodies: Vec<Entity> = Vec::with_capacity(model.bodies.len());
     for (index, body) in model.bodies.iter().enumerate() {
@@ -102,6 +102,13 @@ fn spawn_model(world: &mut World, model: &RobotModel) {
     }
     for (index, site) in model.sites.iter().enumerate() {
         world.spawn((Name::new(site.name.clone()), SiteRef { site: index }, ChildOf(bodies[site.body])));
+    }
+    for (index, camera) in model.cameras.iter().enumerate() {
+        world.spawn((
+            Name::new(camera.name.clone()),
+            CameraRef { camera: index },
+            ChildOf(bodies[camera.body]),
+        ));
     }
     for (index, actuator) in model.actuators.iter().enumerate() {
         world.spawn((Name::new(actuator.name.clone()), ActuatorRef { actuator: index }, ChildOf(robot)));

@@ -1,9 +1,10 @@
-//! The scene as a tree of bodies, with what each carries; actuators and sensors below.
+//! The entities of the scene as a tree: bodies with what each carries, actuators and sensors below, and what else is there.
 
+use bevy_ecs::prelude::World;
 use eframe::egui::{ScrollArea, Ui, collapsing_header::CollapsingState};
-use keiko_model::robot::RobotModel;
 
 use super::PanelState;
+use crate::scene_tree::{self, Node};
 use crate::session::Session;
 use crate::thing::Thing;
 
@@ -17,11 +18,12 @@ pub fn show(ui: &mut Ui, session: &mut Session, state: &mut PanelState) {
         ui.text_edit_singleline(&mut state.search).accessible_name("search");
     });
     let mut selected = session.selected();
-    let model = session.model();
+    let world = session.subject().world();
+    let folded = session.model().bodies.len() > OPEN_BODIES;
     ScrollArea::both().auto_shrink(false).show(ui, |ui| {
         match state.search.trim() {
-            "" => whole(ui, model, &mut selected),
-            text => found(ui, model, text, &mut selected),
+            "" => whole(ui, world, folded, &mut selected),
+            text => found(ui, world, text, &mut selected),
         };
     });
     if selected != session.selected() {
@@ -29,65 +31,64 @@ pub fn show(ui: &mut Ui, session: &mut Session, state: &mut PanelState) {
     }
 }
 
-/// Things whose names or kinds hold a text.
-fn found(ui: &mut Ui, model: &RobotModel, text: &str, selected: &mut Option<Thing>) {
+/// Entities whose names or kinds hold a text.
+fn found(ui: &mut Ui, world: &World, text: &str, selected: &mut Option<Thing>) {
     let text = text.to_lowercase();
-    let fits = |thing: &Thing| thing.name(model).to_lowercase().contains(&text) || thing.kind() == text;
-    let things: Vec<Thing> = Thing::all(model).into_iter().filter(fits).collect();
-    if things.is_empty() {
+    let fits = |node: &Node<'_>| node.name.to_lowercase().contains(&text) || node.kind() == text;
+    let nodes: Vec<Node<'_>> = scene_tree::all(world).into_iter().filter(fits).collect();
+    if nodes.is_empty() {
         ui.weak("nothing has such a name");
     }
-    things.into_iter().for_each(|thing| row(ui, model, thing, selected));
+    nodes.iter().for_each(|node| row(ui, node, selected));
 }
 
-fn whole(ui: &mut Ui, model: &RobotModel, selected: &mut Option<Thing>) {
-    let mut children = vec![Vec::new(); model.bodies.len()];
-    for (index, body) in model.bodies.iter().enumerate().skip(1) {
-        children[body.parent].push(index);
-    }
-    let mut carried = vec![Vec::new(); model.bodies.len()];
-    for thing in Thing::all(model) {
-        if !matches!(thing, Thing::Body(_) | Thing::Actuator(_) | Thing::Sensor(_)) {
-            carried[thing.body(model)].push(thing);
-        }
-    }
-    branch(ui, model, &children, &carried, 0, selected);
-    for (title, things) in [
-        ("actuators", (0..model.actuators.len()).map(Thing::Actuator).collect::<Vec<_>>()),
-        ("sensors", (0..model.sensors.len()).map(Thing::Sensor).collect()),
-    ] {
-        if !things.is_empty() {
-            ui.collapsing(title, |ui| things.into_iter().for_each(|thing| row(ui, model, thing, selected)));
-        }
-    }
-}
-
-/// A body, what it carries, and the bodies on it.
-fn branch(
-    ui: &mut Ui,
-    model: &RobotModel,
-    children: &[Vec<usize>],
-    carried: &[Vec<Thing>],
-    body: usize,
-    selected: &mut Option<Thing>,
-) {
-    let id = ui.make_persistent_id(("body", &model.bodies[body].name, body));
-    let open = model.bodies.len() <= OPEN_BODIES || body == 0;
-    CollapsingState::load_with_default_open(ui.ctx(), id, open)
-        .show_header(ui, |ui| row(ui, model, Thing::Body(body), selected))
-        .body(|ui| {
-            carried[body].iter().for_each(|thing| row(ui, model, *thing, selected));
-            for child in &children[body] {
-                branch(ui, model, children, carried, *child, selected);
+fn whole(ui: &mut Ui, world: &World, folded: bool, selected: &mut Option<Thing>) {
+    // The robot's own row would say what the title of the window says.
+    let (robots, others): (Vec<_>, Vec<_>) = scene_tree::roots(world)
+        .into_iter()
+        .partition(|node| world.entity(node.entity).contains::<keiko_world::components::Robot>());
+    for robot in robots {
+        let (mut actuators, mut sensors) = (Vec::new(), Vec::new());
+        for child in scene_tree::children(world, &robot) {
+            match child.thing {
+                Some(Thing::Actuator(_)) => actuators.push(child),
+                Some(Thing::Sensor(_)) => sensors.push(child),
+                _ => branch(ui, world, &child, folded, selected),
             }
-        });
+        }
+        for (title, nodes) in [("actuators", actuators), ("sensors", sensors)] {
+            if !nodes.is_empty() {
+                ui.collapsing(title, |ui| nodes.iter().for_each(|node| row(ui, node, selected)));
+            }
+        }
+    }
+    others.iter().for_each(|node| branch(ui, world, node, folded, selected));
 }
 
-fn row(ui: &mut Ui, model: &RobotModel, thing: Thing, selected: &mut Option<Thing>) {
+/// An entity, and those that it carries.
+fn branch(ui: &mut Ui, world: &World, node: &Node<'_>, folded: bool, selected: &mut Option<Thing>) {
+    let children = scene_tree::children(world, node);
+    if children.is_empty() && !matches!(node.thing, Some(Thing::Body(_))) {
+        row(ui, node, selected);
+        return;
+    }
+    let id = ui.make_persistent_id((node.kind(), node.name, node.entity));
+    let open = !folded || node.thing == Some(Thing::Body(0));
+    CollapsingState::load_with_default_open(ui.ctx(), id, open)
+        .show_header(ui, |ui| row(ui, node, selected))
+        .body(|ui| children.iter().for_each(|child| branch(ui, world, child, folded, selected)));
+}
+
+fn row(ui: &mut Ui, node: &Node<'_>, selected: &mut Option<Thing>) {
     ui.horizontal(|ui| {
-        if ui.selectable_label(*selected == Some(thing), thing.name(model)).clicked() {
-            *selected = Some(thing);
+        match node.thing {
+            Some(thing) => {
+                if ui.selectable_label(*selected == Some(thing), node.name).clicked() {
+                    *selected = Some(thing);
+                }
+            }
+            None => drop(ui.label(node.name)),
         }
-        ui.weak(thing.kind());
+        ui.weak(node.kind());
     });
 }
