@@ -358,6 +358,9 @@ fn height_fields_of_any_size() {
     std::fs::write(folder.join("h.bin"), &bytes).unwrap();
     let text = "<mujoco><asset><hfield file=\"h.bin\" size=\"1 1 1 1\"/></asset></mujoco>";
     refused(&write(&folder, "robot.xml", text), ErrorKind::Limit, "1 to 4096");
+    std::fs::write(folder.join("h.png"), &bytes).unwrap();
+    let text = "<mujoco><asset><hfield file=\"h.png\" size=\"1 1 1 1\"/></asset></mujoco>";
+    refused(&write(&folder, "robot.xml", text), ErrorKind::Syntax, "a damaged PNG file");
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Location, Result};
 use crate::hull::convex_hull;
 use crate::import::xml::{Attribute, Element};
 use crate::mesh::{self, MeshInertia, MeshLimits};
+use crate::png;
 use crate::robot::{HeightField, Mesh};
 
 /// A mesh, moved to its inertial frame as MuJoCo does, and what it weighs.
@@ -251,17 +252,29 @@ impl<'a> Reader<'a> {
         Ok((rows, cols, heights))
     }
 
+    /// Heights are what is red in an image, with 8 bits; its upper row is that of largest y.
+    fn height_field_image(
+        &self,
+        e: &Element,
+        file: &Attribute,
+        bytes: &[u8],
+    ) -> Result<(usize, usize, Vec<f32>)> {
+        let image = png::decode(bytes)
+            .map_err(|fault| file.error(ErrorKind::Syntax, format!("`{}`: {fault}", file.value)))?;
+        let [rows, cols] = self.check_grid(e, "file", image.height as i64, image.width as i64)?;
+        let rows_from_top: Vec<&[u8]> = image.rgb.chunks_exact(3 * cols).rev().collect();
+        let heights = rows_from_top.concat().iter().step_by(3).map(|red| f32::from(*red)).collect();
+        Ok((rows, cols, heights))
+    }
+
     fn height_field_file(&self, e: &Element) -> Result<(usize, usize, Vec<f32>)> {
         let file = e.require("file")?;
         let path = self.asset_file(e, &file.value);
         let extension = path.extension().map(|x| x.to_string_lossy().to_lowercase()).unwrap_or_default();
-        if extension == "png" {
-            let message = format!("the height field `{}` is a PNG image", file.value);
-            return Err(file
-                .error(ErrorKind::Unsupported, message)
-                .allowed("MuJoCo's binary format is read"));
-        }
         let bytes = self.files.read(&path, self.limits.mesh_bytes, &file.location())?;
+        if extension == "png" {
+            return self.height_field_image(e, file, &bytes);
+        }
         let word = |i: usize| bytes.get(4 * i..4 * i + 4).map(|b| [b[0], b[1], b[2], b[3]]);
         let (Some(rows), Some(cols)) = (word(0).map(i32::from_le_bytes), word(1).map(i32::from_le_bytes))
         else {
