@@ -112,7 +112,7 @@ impl Developer {
     /// Takes where bodies are. Returns at once; the device works on.
     ///
     /// # Errors
-    /// None of what is asked for here.
+    /// As [`Tracer::pose_before`](crate::Tracer::pose_before), which an image that shows motion has planned for.
     ///
     /// # Panics
     /// If the state is of another model or another number of environments.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bevy_ecs::prelude::World;
 use keiko_model::error::{Error, ErrorKind, Location};
 use keiko_model::robot::RobotModel;
 use keiko_world::engine::{self, EngineChoice};
@@ -10,6 +9,7 @@ use keiko_world::replay::ReplayFile;
 use keiko_world::schedule::{Physics, ResetMask};
 use keiko_world::{
     BatchState, Executor, FaultCause, Field, PhysicsOptions, Simulation, SnapshotError, Touch, Unsupported,
+    World,
 };
 
 use crate::still::Still;

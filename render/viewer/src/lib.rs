@@ -28,7 +28,6 @@ mod pull;
 mod rays;
 mod remote;
 mod ring;
-mod scene_tree;
 mod seen;
 mod session;
 mod state_text;

@@ -3,14 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bevy_ecs::prelude::World;
 use keiko_env::EnvSpec;
 use keiko_model::TaskSpec;
 use keiko_model::compose::Scene;
 use keiko_model::kinematics::forward_kinematics;
 use keiko_model::robot::RobotModel;
-use keiko_world::BatchState;
 use keiko_world::simulation::spawn_model;
+use keiko_world::{BatchState, World};
 
 use crate::ViewError;
 use crate::live::{Frame, Guest, Hello, LiveError};

@@ -6,13 +6,12 @@ mod load;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bevy_ecs::prelude::World;
 use keiko_camera::{Backend, TracerOptions};
 use keiko_env::{EnvSpec, EpisodeEnd, TaskEnv, VecEnv};
 use keiko_model::robot::RobotModel;
 use keiko_world::engine::EngineChoice;
 use keiko_world::replay::ReplayFile;
-use keiko_world::{BatchState, Field, SnapshotError, Touch};
+use keiko_world::{BatchState, Field, SnapshotError, Touch, World};
 
 use crate::bare::{Bare, BareSnapshot};
 use crate::live::Frame;

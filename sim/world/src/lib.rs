@@ -13,11 +13,14 @@ pub mod rapier;
 pub mod render;
 pub mod replay;
 pub mod rng;
+pub mod scene_tree;
 pub mod schedule;
 pub mod simulation;
 pub mod stopwatch;
+pub mod thing;
 pub mod verify;
 
+pub use bevy_ecs::world::World;
 pub use engine::EngineChoice;
 pub use executor::{
     BatchState, EnvParameters, Executor, Fault, FaultCause, SnapshotError, Touch, Unsupported,
@@ -32,3 +35,4 @@ pub use render::{Picture, Renderer};
 pub use rng::EnvRng;
 pub use simulation::Simulation;
 pub use stopwatch::Stopwatch;
+pub use thing::Thing;

@@ -1,10 +1,10 @@
 //! The entities of the scene as a tree: bodies with what each carries, actuators and sensors below, and what else is there.
 
-use bevy_ecs::prelude::World;
 use eframe::egui::{ScrollArea, Ui, collapsing_header::CollapsingState};
+use keiko_world::World;
+use keiko_world::scene_tree::{self, Node};
 
 use super::PanelState;
-use crate::scene_tree::{self, Node};
 use crate::session::Session;
 use crate::thing::Thing;
 
@@ -44,9 +44,8 @@ fn found(ui: &mut Ui, world: &World, text: &str, selected: &mut Option<Thing>) {
 
 fn whole(ui: &mut Ui, world: &World, folded: bool, selected: &mut Option<Thing>) {
     // The robot's own row would say what the title of the window says.
-    let (robots, others): (Vec<_>, Vec<_>) = scene_tree::roots(world)
-        .into_iter()
-        .partition(|node| world.entity(node.entity).contains::<keiko_world::components::Robot>());
+    let (robots, others): (Vec<_>, Vec<_>) =
+        scene_tree::roots(world).into_iter().partition(|node| node.is_robot);
     for robot in robots {
         let (mut actuators, mut sensors) = (Vec::new(), Vec::new());
         for child in scene_tree::children(world, &robot) {

@@ -2,8 +2,8 @@
 
 use bevy_ecs::prelude::*;
 use bevy_ecs::world::EntityRef;
-use keiko_world::components::{ActuatorRef, CameraRef, GeomRef, JointRef, Link, SensorRef, SiteRef};
 
+use crate::components::{ActuatorRef, CameraRef, GeomRef, JointRef, Link, Robot, SensorRef, SiteRef};
 use crate::thing::Thing;
 
 /// An entity with a name.
@@ -15,6 +15,8 @@ pub struct Node<'a> {
     pub name: &'a str,
     /// Which part of the model it is; none of the model itself, and of what others have put into the world.
     pub thing: Option<Thing>,
+    /// Whether it is the model itself.
+    pub is_robot: bool,
 }
 
 impl Node<'_> {
@@ -48,7 +50,7 @@ pub fn children<'a>(world: &'a World, of: &Node<'_>) -> Vec<Node<'a>> {
 
 fn node<'a>(entity: &EntityRef<'a>) -> Option<Node<'a>> {
     let name = entity.get::<Name>()?.as_str();
-    Some(Node { entity: entity.id(), name, thing: thing(entity) })
+    Some(Node { entity: entity.id(), name, thing: thing(entity), is_robot: entity.contains::<Robot>() })
 }
 
 fn thing(entity: &EntityRef<'_>) -> Option<Thing> {
@@ -66,9 +68,9 @@ mod tests {
     use std::path::Path;
 
     use keiko_model::import::{ImportOptions, load};
-    use keiko_world::simulation::spawn_model;
 
     use super::*;
+    use crate::simulation::spawn_model;
 
     /// Everything below some nodes, each with how deep it is.
     fn below(world: &World, nodes: Vec<Node<'_>>, depth: usize) -> Vec<(usize, String, Option<Thing>)> {
