@@ -26,6 +26,7 @@ mod episodes;
 mod film;
 mod image;
 mod info;
+mod lock;
 mod origin;
 mod parquet;
 mod recorder;

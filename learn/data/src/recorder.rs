@@ -1,6 +1,6 @@
 //! Writing a dataset, episode by episode.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::demonstration::Footage;
 use crate::episodes::{self, EpisodeRow, InFilm};
 use crate::info::{self, Dtype, Feature, Info};
+use crate::lock::{LOCK_PATH, Lock};
 use crate::parquet::{Column, Layout, Values, to_bytes};
 use crate::stats::{FeatureStats, Stats};
 use crate::store::{create_folder, files_below, io, is_left_over, refuse, replace};
@@ -19,8 +20,6 @@ use crate::{
 
 /// Statistics of the whole dataset.
 pub const STATS_PATH: &str = "meta/stats.json";
-/// Locked while a recorder is at work.
-pub const LOCK_PATH: &str = ".keiko-lock";
 /// Rows in a file of `meta/episodes`, which is written anew for each.
 const MAX_ROWS: usize = 100;
 /// Most bytes of images of one camera in one episode.
@@ -44,8 +43,8 @@ pub struct Recorder {
     /// Where the next episode's frames go, and the next file of rows.
     next_data: (usize, usize),
     next_meta: (usize, usize),
-    /// Held as long as this lives, and let go by the system if the process dies.
-    _lock: File,
+    /// Held as long as this lives.
+    _lock: Lock,
 }
 
 impl Recorder {
@@ -56,7 +55,7 @@ impl Recorder {
     pub fn create(folder: &Path, spec: &Spec) -> Result<Self> {
         spec.check(folder)?;
         create_folder(folder)?;
-        let lock = lock(folder)?;
+        let lock = Lock::acquire(folder)?;
         let foreign = |path: &PathBuf| !is_left_over(path) && !path.ends_with(LOCK_PATH);
         if let Some(path) = files_below(folder)?.iter().find(|path| foreign(path)) {
             let message = format!("the folder is not empty: it holds {}", path.display());
@@ -86,7 +85,7 @@ impl Recorder {
     pub fn append(folder: &Path, spec: &Spec) -> Result<Self> {
         spec.check(folder)?;
         let mut info = Info::read(folder)?;
-        let lock = lock(folder)?;
+        let lock = Lock::acquire(folder)?;
         same_features(folder, &info, spec)?;
         remove_left_overs(folder)?;
         let rows = episodes::read(folder, &info.features, true)?;
@@ -378,20 +377,6 @@ fn same_features(folder: &Path, info: &Info, spec: &Spec) -> Result<()> {
     match info.features.iter().find(|feature| wanted.feature(&feature.name).is_none()) {
         Some(extra) => Err(differs(&format!("feature `{}`", extra.name), "there".into(), "missing".into())),
         None => Ok(()),
-    }
-}
-
-/// Takes the lock of a dataset.
-fn lock(folder: &Path) -> Result<File> {
-    let path = &folder.join(LOCK_PATH);
-    let open = File::options().create(true).truncate(false).write(true).open(path);
-    let file = open.map_err(io("write", path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => {
-            Err(refuse(ErrorKind::Io, folder, "another process records into this dataset"))
-        }
-        Err(fs::TryLockError::Error(error)) => Err(io("lock", path)(error)),
     }
 }
 

@@ -82,8 +82,10 @@ impl RunLock {
 
 impl Drop for RunLock {
     fn drop(&mut self) {
-        // An empty file means a clean end; the lock itself goes with the handle.
+        // An empty file means a clean end. A child process that was just started has a copy of the handle until it runs its own
+        // program, and would hold the lock.
         let _ = self.file.set_len(0);
+        let _ = self.file.unlock();
     }
 }
 
@@ -100,4 +102,22 @@ pub(crate) fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     let name = name.or_else(|| std::env::var("HOSTNAME").ok()).or_else(|| std::env::var("COMPUTERNAME").ok());
     name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).unwrap_or("unknown".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_of_the_handle_holds_nothing() {
+        let folder = std::env::temp_dir().join(format!("keiko-run-lock-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let lock = RunLock::acquire(&folder).expect("free");
+        assert!(RunLock::acquire(&folder).is_err(), "taken");
+        let copy = lock.file.try_clone().expect("a handle");
+        drop(lock);
+        RunLock::acquire(&folder).expect("free again");
+        drop(copy);
+        std::fs::remove_dir_all(&folder).expect("ours");
+    }
 }
