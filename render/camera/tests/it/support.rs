@@ -1,5 +1,7 @@
 //! Random scenes, poses and cameras; a device to render them on.
 
+use std::path::Path;
+
 use glam::{DQuat, DVec3, EulerRot};
 use keiko_camera::{Backend, Camera, Channel, Images, Tracer, TracerOptions};
 use keiko_gpu::{Gpu, adapters};
@@ -11,6 +13,7 @@ use keiko_model::robot::{
     Body, Geom, HeightField, Inertial, Joint, JointKind, Mesh, RobotModel, Shape, Softness,
 };
 use keiko_world::BatchState;
+use serde_json::{Value, json};
 
 /// Set in a process that was started to render on a device.
 const CHILD: &str = "KEIKO_TEST_GPU_CHILD";
@@ -419,4 +422,54 @@ pub fn png(width: u32, height: u32, color: impl Fn(u32, u32) -> [u8; 3]) -> Vec<
         file.extend(crc(&checked).to_be_bytes());
     }
     file
+}
+
+/// Renders a file from a camera with OpenGL, if the machine has it, in the first keyframe where there is one. What is round is made
+/// of many pieces: as they come, a sphere of 28 slices is flat by 6 thousandths of its radius.
+const RENDERER: &str = r#"
+import json, os, sys
+os.environ["MUJOCO_GL"] = "egl"
+question = json.load(sys.stdin)
+try:
+    import mujoco
+    spec = mujoco.MjSpec.from_file(question["file"])
+    camera = spec.worldbody.add_camera()
+    camera.name = "eye"
+    camera.pos, camera.quat, camera.fovy = question["position"], question["rotation"], question["fov_y"]
+    spec.visual.quality.offsamples = 0
+    spec.visual.quality.numslices = spec.visual.quality.numstacks = 256
+    model = spec.compile()
+    data = mujoco.MjData(model)
+    if model.nkey:
+        mujoco.mj_resetDataKeyframe(model, data, 0)
+    mujoco.mj_forward(model, data)
+    renderer = mujoco.Renderer(model, question["size"][1], question["size"][0])
+    renderer.update_scene(data, camera="eye")
+    scope = {"mujoco": mujoco, "renderer": renderer}
+    exec(question["render"], scope)
+    print(json.dumps(scope["answer"]))
+except Exception as error:
+    print(json.dumps(str(error)))
+"#;
+
+/// The `answer` of a text in Python that asks MuJoCo's `renderer` for what a camera of the world sees of a file; none, with a word,
+/// where there is no MuJoCo or no OpenGL.
+pub fn mujoco_renders(file: &Path, eye: &Camera, render: &str) -> Option<Value> {
+    // MuJoCo's cameras have y upwards and look along -z.
+    let turn = eye.pose.rotation * DQuat::from_rotation_x(std::f64::consts::PI);
+    let question = json!({
+        "file": file,
+        "position": eye.pose.position.to_array(),
+        "rotation": [turn.w, turn.x, turn.y, turn.z],
+        "fov_y": eye.fov_y().to_degrees(),
+        "size": eye.size,
+        "render": render,
+    });
+    let answer = keiko_testkit::available(keiko_testkit::ask_python(RENDERER, &question))?;
+    if answer.is_string() {
+        // Only machines with OpenGL have this judge.
+        println!("skipped: MuJoCo does not render here: {answer}");
+        return None;
+    }
+    Some(answer)
 }

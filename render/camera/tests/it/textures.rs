@@ -8,9 +8,8 @@ use keiko_camera::{Backend, Camera, Channel, Look, Tracer, TracerOptions, standi
 use keiko_model::Pose;
 use keiko_model::import::{ImportOptions, load};
 use keiko_testkit as testkit;
-use serde_json::json;
 
-use crate::support::{png, with_each};
+use crate::support::{mujoco_renders, png, with_each};
 
 const SIZE: [u32; 2] = [480, 360];
 
@@ -48,26 +47,8 @@ const XML: &str = r#"<mujoco>
 const SAIL: &str = "v -.3 0 -.3\nv .3 0 -.3\nv .3 0 .3\nv -.3 0 .3\nv 0 .3 0\nvt 0 0\nvt 1 0\nvt 1 1\nvt 0 1\nvt .5 .5\n\
     f 1/1 2/2 3/3 4/4\nf 2/2 1/1 5/5\nf 3/3 2/2 5/5\nf 4/4 3/3 5/5\nf 1/1 4/4 5/5\n";
 
-/// Renders with OpenGL, if the machine has it.
-const SCRIPT: &str = r#"
-import json, os, sys
-os.environ["MUJOCO_GL"] = "egl"
-question = json.load(sys.stdin)
-try:
-    import mujoco
-    spec = mujoco.MjSpec.from_file(question["file"])
-    camera = spec.worldbody.add_camera()
-    camera.name = "eye"
-    camera.pos, camera.quat, camera.fovy = question["position"], question["rotation"], question["fov_y"]
-    model = spec.compile()
-    data = mujoco.MjData(model)
-    mujoco.mj_forward(model, data)
-    renderer = mujoco.Renderer(model, question["size"][1], question["size"][0])
-    renderer.update_scene(data, camera="eye")
-    print(json.dumps(renderer.render().ravel().tolist()))
-except Exception as error:
-    print(json.dumps(str(error)))
-"#;
+/// What MuJoCo renders.
+const COLORS: &str = "answer = renderer.render().ravel().tolist()";
 
 /// Writes the files of the scene into a folder.
 fn scene() -> PathBuf {
@@ -116,22 +97,8 @@ fn rendered(backend: &Backend, file: &Path) -> (Vec<u8>, Vec<i32>) {
 #[test]
 fn pictures_lie_where_mujocos_renderer_lays_them() {
     let file = scene();
-    let eye = camera();
-    // MuJoCo's cameras have y upwards and look along -z.
-    let turn = eye.pose.rotation * DQuat::from_rotation_x(std::f64::consts::PI);
-    let question = json!({
-        "file": file,
-        "position": eye.pose.position.to_array(),
-        "rotation": [turn.w, turn.x, turn.y, turn.z],
-        "fov_y": eye.fov_y().to_degrees(),
-        "size": SIZE,
-    });
-    let Some(answer) = testkit::available(testkit::ask_python(SCRIPT, &question)) else { return };
-    let Ok(theirs) = serde_json::from_value::<Vec<u8>>(answer.clone()) else {
-        // Only machines with OpenGL have this judge.
-        println!("skipped: MuJoCo does not render here: {answer}");
-        return;
-    };
+    let Some(theirs) = mujoco_renders(&file, &camera(), COLORS) else { return };
+    let theirs: Vec<u8> = serde_json::from_value(theirs).expect("three bytes a pixel");
     with_each("textures::pictures_lie_where_mujocos_renderer_lays_them", |backend| {
         let (ours, ids) = rendered(backend, &file);
         let mut all = std::collections::BTreeMap::<i32, [usize; 2]>::new();
